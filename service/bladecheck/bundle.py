@@ -1,0 +1,228 @@
+"""The bundle: a folder of data (bundle.json, model.onnx, golden.json, README.md) that is the whole model.
+
+Loading refuses what it does not know: an unknown key, label, schema or a file whose sha256 differs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bladecheck import taxonomy
+from bladecheck.errors import BundleError
+from bladecheck.preprocess import Spec
+
+SCHEMA = "bladecheck-bundle/1"
+MANIFEST, MODEL, GOLDEN = "bundle.json", "model.onnx", "golden.json"
+DEFAULT = "base"
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Outputs(Strict):
+    """Order of the columns of the graph's `logits` output, and the shape of its `evidence` output."""
+
+    labels: tuple[str, ...]
+    blades: tuple[str, ...]
+    features: tuple[str, ...]
+    evidence: tuple[int, int] | None = None
+
+    @model_validator(mode="after")
+    def _known(self) -> Outputs:
+        for key in ("labels", "blades", "features"):
+            names, known = getattr(self, key), getattr(taxonomy, key.upper())
+            if unknown := set(names) - set(known):
+                raise ValueError(f"outputs.{key} has {sorted(unknown)}; known: {', '.join(known)}")
+            if len(set(names)) != len(names):
+                raise ValueError(f"outputs.{key} names something twice")
+        if "knife" not in self.labels:
+            raise ValueError("outputs.labels lacks 'knife'")
+        return self
+
+    @property
+    def width(self) -> int:
+        return len(self.labels) + len(self.blades) + len(self.features)
+
+
+class Platt(Strict):
+    """Calibrated probability = sigmoid(scale * logit + shift); scale > 0, so the order of scores never changes."""
+
+    scale: float = Field(gt=0)
+    shift: float
+
+
+class Calibration(Strict):
+    """Platt scaling per label and feature; one temperature for the blade distribution."""
+
+    labels: dict[str, Platt]
+    features: dict[str, Platt] = {}
+    blade_temperature: float = Field(default=1.0, gt=0)
+
+
+class Band(Strict):
+    """At or above `hold` the answer is yes; from `check` up to `hold` a person decides; below `check` it is no."""
+
+    check: Probability
+    hold: Probability
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Band:
+        if self.check > self.hold:
+            raise ValueError(f"check {self.check} lies above hold {self.hold}")
+        return self
+
+
+class Thresholds(Strict):
+    """Cut-offs on calibrated scores, chosen on held-out data for the stated error rates."""
+
+    labels: dict[str, Band]
+    blade_sure: Probability
+    feature_seen: dict[str, Probability] = {}
+    chosen_for: str
+
+
+class Gates(Strict):
+    """Below these a picture cannot be judged: its shorter side in pixels, and its contrast (0 to 255)."""
+
+    min_side: int = Field(ge=1)
+    min_contrast: int = Field(ge=0, le=255)
+
+
+class Manifest(Strict):
+    """bundle.json: what the service needs to run, then what a reader needs to trust or doubt the model."""
+
+    schema_: Literal["bladecheck-bundle/1"] = Field(alias="schema")
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    summary: str
+    input: Literal["uint8 NHWC RGB"]
+    preprocess: dict[str, str | int]
+    outputs: Outputs
+    calibration: Calibration
+    thresholds: Thresholds
+    gates: Gates
+    files: dict[str, str]
+    data: dict[str, Any]
+    training: dict[str, Any]
+    metrics: dict[str, Any]
+    limits: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Manifest:
+        for key, names in (
+            ("calibration.labels", self.calibration.labels),
+            ("thresholds.labels", self.thresholds.labels),
+        ):
+            if set(names) != set(self.outputs.labels):
+                raise ValueError(f"{key} covers {sorted(names)}, outputs.labels {sorted(self.outputs.labels)}")
+        if set(self.calibration.features) != set(self.outputs.features):
+            raise ValueError("calibration.features and outputs.features differ")
+        if unknown := set(self.thresholds.feature_seen) - set(self.outputs.features):
+            raise ValueError(f"thresholds.feature_seen has {sorted(unknown)}, which the model does not score")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A checked bundle.
+
+    Attributes:
+        path: its folder.
+        manifest: bundle.json, parsed.
+        spec: how a picture becomes the graph's input.
+        sha256: identity of the whole bundle in hex: the hash of bundle.json, which holds every other file's hash.
+    """
+
+    path: Path
+    manifest: Manifest
+    spec: Spec
+    sha256: str
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What every answer carries: name, version and sha256."""
+        return {"name": self.manifest.name, "version": self.manifest.version, "sha256": self.sha256}
+
+    @property
+    def model_path(self) -> Path:
+        return self.path / MODEL
+
+    def golden(self) -> list[dict[str, Any]]:
+        """The recorded pictures with expected pixels and scores."""
+        cases: list[dict[str, Any]] = json.loads((self.path / GOLDEN).read_text())["cases"]
+        return cases
+
+
+def load(path: Path) -> Bundle:
+    """Read and check a bundle folder.
+
+    Raises:
+        BundleError: naming the file, key or value that is wrong.
+    """
+    source = path / MANIFEST
+    try:
+        raw = source.read_bytes()
+    except OSError as error:
+        raise BundleError(f"No bundle at {path}: {MANIFEST} can't be read ({error.strerror}).") from error
+    try:
+        manifest = Manifest.model_validate(json.loads(raw))
+        spec = Spec(**manifest.preprocess)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BundleError(f"{source}: {where}: {first['msg']} (and {error.error_count() - 1} more).") from error
+    except (ValueError, TypeError) as error:
+        raise BundleError(f"{source} is not a valid {SCHEMA} file: {error}.") from error
+    if missing := {MODEL, GOLDEN} - set(manifest.files):
+        raise BundleError(f"{source}: files lists no {', '.join(sorted(missing))}.")
+    for name, expected in manifest.files.items():
+        _check_file(path, name, expected)
+    return Bundle(path, manifest, spec, hashlib.sha256(raw).hexdigest())
+
+
+def _check_file(folder: Path, name: str, expected: str) -> None:
+    if Path(name).name != name:
+        raise BundleError(f"files names {name!r}, which is not a plain file name.")
+    try:
+        with (folder / name).open("rb") as stream:
+            actual = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise BundleError(f"{folder / name} can't be read ({error.strerror}).") from error
+    if actual != expected:
+        raise BundleError(f"{folder / name} has sha256 {actual[:12]}…, the bundle says {expected[:12]}…: replace it.")
+
+
+def roots() -> list[Path]:
+    """Folders where bundles are looked up by name: inside the installed package, then beside a source checkout."""
+    package = Path(__file__).parent
+    return [package / "models", package.parents[1] / "models"]
+
+
+def available() -> list[str]:
+    """Names of the bundles that `find` can see."""
+    return sorted({found.parent.name for root in roots() for found in root.glob(f"*/{MANIFEST}")})
+
+
+def find(name_or_path: str | Path | None = None) -> Bundle:
+    """Load a bundle by folder path or by name; None takes the default.
+
+    Raises:
+        BundleError: if there is none, with the names that exist.
+    """
+    wanted = str(name_or_path or DEFAULT)
+    if (Path(wanted) / MANIFEST).is_file():
+        return load(Path(wanted))
+    for root in roots():
+        if Path(wanted).name == wanted and (root / wanted / MANIFEST).is_file():
+            return load(root / wanted)
+    known = ", ".join(available()) or "none"
+    raise BundleError(f"No bundle {wanted!r}. Give a folder with a {MANIFEST}, or one of: {known}.")

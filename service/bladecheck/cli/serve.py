@@ -1,0 +1,1 @@
+"""`bladecheck serve`: placeholder wiring, replaced by the service."""

@@ -1,0 +1,90 @@
+"""Typed errors: each carries the stable code that every surface shows, and a detail that names the value and the fix."""
+
+from __future__ import annotations
+
+
+class BladecheckError(Exception):
+    """Base of every error that Bladecheck raises on purpose.
+
+    Attributes:
+        code: stable, machine-readable name; documented, never reused for another meaning.
+        detail: one plain sentence that names the offending value and what to do.
+    """
+
+    code = "error"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class PictureError(BladecheckError):
+    """A picture that can't be judged because it can't be read; the verdict is a failure row, never a negative."""
+
+    code = "unreadable"
+
+
+class EmptyPicture(PictureError):
+    """Zero bytes."""
+
+    code = "empty"
+
+
+class NotAPicture(PictureError):
+    """The bytes are not of a format on the allow-list."""
+
+    code = "not_an_image"
+
+
+class PictureTooLarge(PictureError):
+    """Too many bytes or pixels; refused before decoding."""
+
+    code = "too_large"
+
+
+class BrokenPicture(PictureError):
+    """Truncated or corrupt: the decoder gave up."""
+
+    code = "broken"
+
+
+class MissingDecoder(PictureError):
+    """A known format whose decoder is an optional extra that is not installed."""
+
+    code = "missing_decoder"
+
+
+class BundleError(BladecheckError):
+    """A model bundle that is missing, tampered with, or of a schema this version does not know."""
+
+    code = "bad_bundle"
+
+
+class GoldenMismatch(BundleError):
+    """The bundle loads, but its answers differ from the ones recorded when it was made."""
+
+    code = "golden_mismatch"
+
+
+class PolicyError(BladecheckError):
+    """A policy with an unknown key or a value out of range."""
+
+    code = "bad_policy"
+
+
+class ArchiveError(BladecheckError):
+    """An archive that can't be read safely, or whose format is not recognised."""
+
+    code = "bad_archive"
+
+
+class RunError(BladecheckError):
+    """An archive run that can't go on: a lock, a foreign journal, a full disk."""
+
+    code = "bad_run"
+
+
+class ServerError(BladecheckError):
+    """A Bladecheck server that can't be reached or does not answer as documented."""
+
+    code = "bad_server"

@@ -1,0 +1,63 @@
+"""The one result object that the command line, HTTP, the page and archive runs all show."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from bladecheck.classifier import Classifier
+from bladecheck.errors import PictureError
+from bladecheck.images import Limits, Picture
+from bladecheck.taxonomy import Decision
+from bladecheck.verdict import Policy, Verdict
+
+Result = dict[str, Any]
+
+
+def check(data: bytes, classifier: Classifier, policy: Policy | None = None, limits: Limits | None = None) -> Result:
+    """Bytes in, result out; never raises for a bad picture: that becomes a result with status "failed"."""
+    policy = policy or Policy()
+    try:
+        picture = classifier.load(data, limits)
+        return succeeded(picture, classifier.judge(picture, policy), classifier.bundle.identity, policy)
+    except PictureError as error:
+        return failed(data, error, classifier.bundle.identity, policy)
+
+
+def succeeded(picture: Picture, verdict: Verdict, model: Mapping[str, str], policy: Policy) -> Result:
+    """The result object of a judged picture; probabilities in 0..1, sizes in pixels."""
+    scores = verdict.scores
+    return {
+        "status": "ok",
+        "decision": str(verdict.decision),
+        "reasons": [{"code": reason.code, "text": reason.text} for reason in verdict.reasons],
+        "scores": dict(scores.labels),
+        "kind": verdict.kind,
+        "blade": dict(scores.blade),
+        "features": dict(scores.features),
+        "raw": dict(scores.raw),
+        "image": {
+            "sha256": picture.sha256,
+            "format": picture.format,
+            "width": picture.width,
+            "height": picture.height,
+            "frames": picture.frame_count,
+            "has_gps": picture.has_gps,
+        },
+        "model": dict(model),
+        "policy": {"name": policy.name, "sha256": policy.sha256},
+    }
+
+
+def failed(data: bytes, error: PictureError, model: Mapping[str, str], policy: Policy) -> Result:
+    """The result object of a picture that could not be read: it cannot be judged, and is no negative."""
+    return {
+        "status": "failed",
+        "decision": str(Decision.CANNOT_JUDGE),
+        "reasons": [{"code": error.code, "text": error.detail}],
+        "error": {"code": error.code, "detail": error.detail},
+        "image": {"sha256": hashlib.sha256(data).hexdigest()},
+        "model": dict(model),
+        "policy": {"name": policy.name, "sha256": policy.sha256},
+    }

@@ -1,0 +1,38 @@
+"""Shared fixtures: a real, tiny bundle, drawn pictures, and the shipped bundle where it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bladecheck.bundle import Bundle, load
+from bladecheck.classifier import Classifier
+from tiny import write_bundle
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a bundle whose knife score is the redness of the picture (see tiny.py)."""
+    return write_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_path: Path) -> Bundle:
+    return load(tiny_path)
+
+
+@pytest.fixture(scope="session")
+def classifier(tiny: Bundle) -> Classifier:
+    return Classifier(tiny)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The developers' data folder; users don't have it."""
+    path = REPOSITORY.parent / "shared"
+    if not (path / "data" / "labels.csv").is_file():
+        pytest.skip("needs the developers' labelled pictures, which are not published")
+    return path
