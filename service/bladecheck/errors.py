@@ -1,4 +1,4 @@
-"""Typed errors: each carries the stable code that every surface shows, and a detail that names the value and the fix."""
+"""Typed errors: each carries the stable code that every surface shows, and a detail naming the value and the fix."""
 
 from __future__ import annotations
 
@@ -52,6 +52,18 @@ class MissingDecoder(PictureError):
     """A known format whose decoder is an optional extra that is not installed."""
 
     code = "missing_decoder"
+
+
+class PictureTooSlow(PictureError):
+    """Judging it took longer than the service allows."""
+
+    code = "too_slow"
+
+
+class JudgingFailed(PictureError):
+    """A fault on our side while judging; the picture may be fine."""
+
+    code = "internal"
 
 
 class BundleError(BladecheckError):

@@ -3,26 +3,55 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bladecheck.classifier import Classifier
 from bladecheck.errors import PictureError
 from bladecheck.images import Limits, Picture
 from bladecheck.taxonomy import Decision
-from bladecheck.verdict import Policy, Verdict
+from bladecheck.verdict import Evidence, Policy, Verdict
 
 Result = dict[str, Any]
 
 
-def check(data: bytes, classifier: Classifier, policy: Policy | None = None, limits: Limits | None = None) -> Result:
-    """Bytes in, result out; never raises for a bad picture: that becomes a result with status "failed"."""
+def check(
+    data: bytes,
+    classifier: Classifier,
+    policy: Policy | None = None,
+    limits: Limits | None = None,
+    *,
+    evidence: bool = False,
+    reached: Callable[[str], None] = lambda stage: None,
+) -> Result:
+    """Bytes in, result out; never raises for a bad picture: that becomes a result with status "failed".
+
+    Args:
+        data: the file's bytes.
+        classifier: the loaded model.
+        policy: the force's rules; None takes the plain defaults.
+        limits: what the decoder refuses.
+        evidence: add the key "evidence", the map that says where the knife score comes from (None without a map).
+        reached: called with "decode" and "judge" when that stage is done, for whoever measures.
+    """
     policy = policy or Policy()
     try:
         picture = classifier.load(data, limits)
-        return succeeded(picture, classifier.judge(picture, policy), classifier.bundle.identity, policy)
+        reached("decode")
+        verdict = classifier.judge(picture, policy)
+        reached("judge")
     except PictureError as error:
         return failed(data, error, classifier.bundle.identity, policy)
+    result = succeeded(picture, verdict, classifier.bundle.identity, policy)
+    return {**result, "evidence": _listed(verdict.evidence)} if evidence else result
+
+
+def _listed(evidence: Evidence | None) -> dict[str, Any] | None:
+    """The evidence map as JSON: rows x columns of values 0..1, from the picture's upper left corner."""
+    if evidence is None:
+        return None
+    values = [[round(float(value), 4) for value in row] for row in evidence]
+    return {"rows": len(values), "columns": len(values[0]), "values": values}
 
 
 def succeeded(picture: Picture, verdict: Verdict, model: Mapping[str, str], policy: Policy) -> Result:

@@ -61,6 +61,10 @@ class Policy:
         gun: what a gun alone leads to.
         food: what a knife that is kitchen ware or cutlery in a food scene leads to.
         drawing: what a drawn or toy knife leads to.
+        summary: what the policy is for, in one sentence.
+        approver_required: a picture that is not clear may only be used with the name of who approved it and why.
+        wording: by decision, the advice that is shown with it; may hold {kind}.
+        alt_text: by decision, a suggestion to start an alternative text from; may hold {kind}.
     """
 
     name: str = "default"
@@ -69,6 +73,10 @@ class Policy:
     gun: GunAction = "check"
     food: KnifeAction = "hold"
     drawing: KnifeAction = "hold"
+    summary: str = ""
+    approver_required: bool = False
+    wording: Mapping[str, str] = field(default_factory=dict)
+    alt_text: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,167 @@
+"""Errors of a request, and the one shape they are shown in: RFC 9457 problem details (Open Inference routes differ)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
+
+from bladecheck.errors import BladecheckError, PictureError
+
+MEDIA_TYPE = "application/problem+json"
+OIP_PREFIX = "/v2"
+
+
+class RequestError(BladecheckError):
+    """A request that can't be answered; `status` is its HTTP status, `headers` go with the answer."""
+
+    code = "bad_request"
+    status = 400
+
+    def __init__(self, detail: str, *, retry_after: int | None = None, errors: Sequence[dict[str, Any]] = ()) -> None:
+        super().__init__(detail)
+        self.errors = list(errors)
+        self.headers: dict[str, str] = {} if retry_after is None else {"Retry-After": str(retry_after)}
+
+
+class BadMultipart(RequestError):
+    """A multipart body that can't be parsed."""
+
+    code, status = "bad_multipart", 400
+
+
+class KeyRequired(RequestError):
+    """No API key, or an unknown one."""
+
+    code, status = "key_required", 401
+
+
+class BodyTooSlow(RequestError):
+    """The body came too slowly or stopped coming."""
+
+    code, status = "body_too_slow", 408
+
+
+class BodyTooLarge(RequestError):
+    """More bytes than allowed; the rest is not read."""
+
+    code, status = "body_too_large", 413
+
+
+class TooManyPictures(RequestError):
+    """More parts than allowed."""
+
+    code, status = "too_many_pictures", 413
+
+
+class UnsupportedMedia(RequestError):
+    """A body that is neither multipart nor a picture."""
+
+    code, status = "unsupported_media_type", 415
+
+
+class BadInput(RequestError):
+    """Well-formed, but not what the endpoint takes."""
+
+    code, status = "bad_input", 422
+
+
+class RateLimited(RequestError):
+    """More requests than allowed for this key or address."""
+
+    code, status = "rate_limited", 429
+
+
+class NotReady(RequestError):
+    """The model is still loading, or could not be loaded."""
+
+    code, status = "not_ready", 503
+
+
+class Overloaded(RequestError):
+    """The queue is full: try again soon."""
+
+    code, status = "overloaded", 503
+
+
+TITLES = {
+    "bad_input": "Not what this endpoint takes",
+    "bad_multipart": "The multipart body can't be read",
+    "body_too_large": "The request is too large",
+    "body_too_slow": "The body came too slowly",
+    "internal": "Something went wrong here",
+    "key_required": "An API key is required",
+    "not_found": "No such page",
+    "not_ready": "The model is not ready",
+    "overloaded": "Too busy",
+    "rate_limited": "Too many requests",
+    "too_many_pictures": "Too many pictures",
+    "unsupported_media_type": "Not a kind of body that is accepted",
+}
+
+
+def problem(
+    status: int, code: str, detail: str, instance: str, errors: Sequence[dict[str, Any]] = ()
+) -> dict[str, Any]:
+    """The body of a problem answer."""
+    body = {
+        "type": f"urn:bladecheck:problem:{code}",
+        "title": TITLES.get(code, HTTPStatus(status).phrase),
+        "status": status,
+        "detail": detail,
+        "instance": instance,
+        "code": code,
+    }
+    return {**body, "errors": list(errors)} if errors else body
+
+
+def answer(scope: Scope, error: RequestError | PictureError) -> Response:
+    """An error as a response, in the shape of the route: OIP's own under /v2, problem details elsewhere."""
+    path = str(scope.get("path", ""))
+    status, headers = 422, {}
+    if isinstance(error, RequestError):
+        status, headers = error.status, error.headers
+    if path == OIP_PREFIX or path.startswith(f"{OIP_PREFIX}/"):
+        return JSONResponse({"error": f"{error.detail} [{error.code}]"}, status, headers)
+    details = error.errors if isinstance(error, RequestError) else ()
+    return JSONResponse(problem(status, error.code, error.detail, path, details), status, headers, MEDIA_TYPE)
+
+
+def _from_http(error: HTTPException) -> RequestError:
+    made = RequestError(str(error.detail))
+    made.status = error.status_code
+    made.code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_").replace("-", "_")
+    made.headers = dict(error.headers or {})
+    return made
+
+
+def _from_validation(error: RequestValidationError) -> RequestError:
+    entries = [{"where": ".".join(map(str, item["loc"])), "detail": item["msg"]} for item in error.errors()]
+    return BadInput("; ".join(f"{e['where']}: {e['detail']}" for e in entries), errors=entries)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error that an endpoint raises an answer in the documented shape."""
+
+    async def ours(request: Request, error: Exception) -> Response:
+        assert isinstance(error, (RequestError, PictureError))
+        return answer(request.scope, error)
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return answer(request.scope, _from_http(error))
+
+    async def validation(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return answer(request.scope, _from_validation(error))
+
+    app.add_exception_handler(RequestError, ours)
+    app.add_exception_handler(PictureError, ours)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(RequestValidationError, validation)

@@ -1,0 +1,216 @@
+"""The model behind a bounded pool of threads: the event loop never decodes or infers.
+
+Pillow and onnxruntime release the GIL, so one process with a thread per core uses them all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
+
+from bladecheck import results
+from bladecheck.classifier import Classifier
+from bladecheck.errors import BladecheckError, JudgingFailed, PictureError, PictureTooSlow
+from bladecheck.golden import replay
+from bladecheck.metrics import Metrics
+from bladecheck.problems import NotReady, Overloaded
+from bladecheck.redact import Redacted, redact
+from bladecheck.results import Result
+from bladecheck.settings import Settings
+from bladecheck.verdict import Policy
+
+logger = logging.getLogger("bladecheck.workers")
+P = ParamSpec("P")
+T = TypeVar("T")
+Source = Classifier | Callable[[], Classifier]
+SMOOTHING = 0.05
+"""Weight of the newest picture in the running mean that Retry-After is reckoned from."""
+
+
+class _Job:
+    """One call in the pool; knows since when it runs."""
+
+    def __init__(self) -> None:
+        self.queued, self.started = time.perf_counter(), 0.0
+
+    def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self.started = time.perf_counter()
+        return function(*args, **kwargs)
+
+
+class Workers:
+    """Judges and redacts pictures on a bounded pool.
+
+    Args:
+        source: a classifier, or what loads one; either is called ready only once its golden pictures were replayed.
+        settings: threads, queue and time limits, decoder limits.
+        policy: the force's rules, applied to every picture.
+        metrics: where decisions and stage times are counted.
+    """
+
+    def __init__(self, source: Source, settings: Settings, policy: Policy, metrics: Metrics) -> None:
+        self._source, self._settings, self.policy, self._metrics = source, settings, policy, metrics
+        self._classifier: Classifier | None = None
+        self._pool = ThreadPoolExecutor(settings.pool_threads, thread_name_prefix="picture")
+        self._pending, self._mean = 0, 0.05
+        self.failure: BladecheckError | None = None
+        self.draining = False
+        self.loaded = asyncio.Event()
+        metrics.watch("queue_pictures", "Pictures waiting for a thread.", lambda: self.waiting)
+        metrics.watch("busy_threads", "Threads working on a picture.", lambda: self._pending - self.waiting)
+
+    @property
+    def waiting(self) -> int:
+        """Pictures that wait for a thread."""
+        return max(0, self._pending - self._settings.pool_threads)
+
+    @property
+    def classifier(self) -> Classifier:
+        """The loaded model.
+
+        Raises:
+            NotReady: while it is loading, or if it could not be loaded.
+        """
+        if self.failure is not None:
+            raise NotReady(f"The model could not be loaded: {self.failure.detail}", retry_after=60)
+        if self._classifier is None:
+            raise NotReady("The model is still loading; try again in a second.", retry_after=1)
+        return self._classifier
+
+    async def start(self) -> None:
+        """Load the model and replay its golden pictures, on the pool; sets `loaded` when it ended either way."""
+        try:
+            self._classifier = await asyncio.get_running_loop().run_in_executor(self._pool, self._load)
+            self._metrics.loaded(self._classifier.bundle.identity)
+        except BladecheckError as error:
+            self.failure = error
+            logger.critical("model not loaded", extra={"code": error.code, "detail": error.detail})
+        finally:
+            self.loaded.set()
+
+    def _load(self) -> Classifier:
+        started = time.perf_counter()
+        classifier = self._source if isinstance(self._source, Classifier) else self._source()
+        outcome = replay(classifier)
+        seconds = round(time.perf_counter() - started, 3)
+        logger.info("model ready", extra={**classifier.bundle.identity, "cases": outcome.cases, "seconds": seconds})
+        return classifier
+
+    def close(self) -> None:
+        """Drop what is queued and let running pictures finish."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def admit(self, pictures: int = 1) -> None:
+        """Refuse what would not fit.
+
+        Raises:
+            NotReady: without a model.
+            Overloaded: if the queue has no room for so many pictures.
+        """
+        classifier = self.classifier
+        assert classifier is not None
+        if self._pending and self.waiting + pictures > self._settings.queue_pictures:
+            seconds = self._pending * self._mean / self._settings.pool_threads
+            raise Overloaded(f"{self.waiting} pictures are waiting.", retry_after=min(30, max(1, math.ceil(seconds))))
+
+    async def check_all(self, pictures: Sequence[bytes], *, evidence: bool = False) -> list[Result]:
+        """One result per picture, in order; all are admitted or none.
+
+        Raises:
+            NotReady, Overloaded: see `admit`.
+        """
+        self.admit(len(pictures))
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._check(data, evidence)) for data in pictures]
+        return [task.result() for task in tasks]
+
+    async def check(self, data: bytes, *, evidence: bool = False) -> Result:
+        """The result of one picture, failures included; cancelling frees its place in the queue.
+
+        Raises:
+            NotReady, Overloaded: see `admit`.
+        """
+        self.admit()
+        return await self._check(data, evidence)
+
+    async def redact(self, data: bytes) -> Redacted:
+        """A copy of a picture with the blade blurred and no metadata.
+
+        Raises:
+            PictureError: if the picture can't be read.
+            NotReady, Overloaded: see `admit`.
+        """
+        self.admit()
+        classifier, limits = self.classifier, self._settings.limits
+        started = time.perf_counter()
+        copy = await self._run(redact, data, classifier, self.policy, limits)
+        self._metrics.stage("redact", time.perf_counter() - started)
+        return copy
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Any other work on pictures, under the same queue and time limits."""
+        self.admit()
+        return await self._run(function, *args, **kwargs)
+
+    async def _check(self, data: bytes, evidence: bool) -> Result:
+        classifier = self.classifier
+        try:
+            result = await self._run(self._judge, data, classifier, evidence)
+        except PictureError as error:
+            result = results.failed(data, error, classifier.bundle.identity, self.policy)
+        except Exception as error:
+            # A fault of ours must not look like "no knife", nor take the other pictures of the request with it.
+            logger.exception("judging failed", extra={"code": "internal"})
+            fault = JudgingFailed(f"The service failed on this picture ({type(error).__name__}); it may be fine.")
+            result = results.failed(data, fault, classifier.bundle.identity, self.policy)
+        self._metrics.judged(result)
+        return result
+
+    def _judge(self, data: bytes, classifier: Classifier, evidence: bool) -> Result:
+        mark = time.perf_counter()
+
+        def reached(stage: str) -> None:
+            nonlocal mark
+            now = time.perf_counter()
+            self._metrics.stage(stage, now - mark)
+            mark = now
+
+        limits = self._settings.limits
+        return results.check(data, classifier, self.policy, limits, evidence=evidence, reached=reached)
+
+    async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        job = _Job()
+        future = self._pool.submit(lambda: job.run(function, *args, **kwargs))
+        wrapped = asyncio.wrap_future(future)
+        self._pending += 1
+        wrapped.add_done_callback(lambda done: self._release(done, job))
+        try:
+            while True:
+                done, _ = await asyncio.wait({wrapped}, timeout=self._patience(job))
+                if done:
+                    return wrapped.result()
+        finally:
+            future.cancel()  # takes it out of the queue if the caller left; no effect once it runs or is done
+
+    def _patience(self, job: _Job) -> float:
+        """Seconds that the job may still take; waiting in the queue does not count against the picture."""
+        allowed = self._settings.picture_seconds
+        if not job.started:
+            return allowed
+        left = job.started + allowed - time.perf_counter()
+        if left <= 0:
+            raise PictureTooSlow(f"Judging it took longer than the limit of {allowed:g} seconds.")
+        return left
+
+    def _release(self, done: asyncio.Future[Any], job: _Job) -> None:
+        self._pending -= 1
+        if done.cancelled():
+            return
+        done.exception()  # marks it as seen, if the caller has gone
+        self._metrics.stage("wait", job.started - job.queued)
+        self._mean += SMOOTHING * (time.perf_counter() - job.started - self._mean)
