@@ -15,7 +15,9 @@ import typer
 
 from bladecheck.classifier import Classifier
 from bladecheck.evidence import overlay
+from bladecheck.policy import find as find_policy
 from bladecheck.results import check
+from bladecheck.verdict import Policy
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif", ".bmp", ".tif", ".tiff", ".heic", ".heif"}
 
@@ -24,6 +26,7 @@ def classify(
     paths: Annotated[list[str], typer.Argument(help="Pictures or folders of pictures; - reads one from stdin.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON result a line instead of the table.")] = False,
     bundle: Annotated[str | None, typer.Option(help="Model: a bundle's name or folder. Default: base.")] = None,
+    policy: Annotated[str | None, typer.Option(help="Rules: a shipped policy's name or a TOML file.")] = None,
     evidence: Annotated[
         Path | None, typer.Option(help="Save the picture with the evidence marked here (one picture only).")
     ] = None,
@@ -49,12 +52,13 @@ def classify(
         raise typer.BadParameter(f"No pictures in {', '.join(paths)} (looked for {', '.join(sorted(SUFFIXES))}).")
     if evidence and len(files) != 1:
         raise typer.BadParameter(f"--evidence takes one picture, not {len(files)}.")
+    rules = find_policy(policy)
     classifier = Classifier.open(bundle)
     if evidence:
         _save_evidence(classifier, files[0], evidence)
     failures = 0
     show = _print_json if as_json else _table()
-    for path, result in _results(classifier, files, threads):
+    for path, result in _results(classifier, rules, files, threads):
         failures += result["status"] == "failed"
         show({"path": path, **result})
     if not as_json and len(files) > 1:
@@ -77,14 +81,16 @@ def _read(path: str) -> bytes:
     return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
 
 
-def _results(classifier: Classifier, files: list[str], threads: int) -> Iterator[tuple[str, dict[str, Any]]]:
+def _results(
+    classifier: Classifier, policy: Policy, files: list[str], threads: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
     def work(path: str) -> dict[str, Any]:
         try:
             data = _read(path)
         except OSError as error:
             problem = {"code": "unreadable_file", "detail": f"{path} can't be read: {error.strerror}."}
             return {"status": "failed", "decision": "cannot_judge", "reasons": [], "error": problem}
-        return check(data, classifier)
+        return check(data, classifier, policy)
 
     with ThreadPoolExecutor(threads) as pool:
         queue = iter(files)
