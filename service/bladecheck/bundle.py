@@ -6,10 +6,9 @@ Loading refuses what it does not know: an unknown key, label, schema or a file w
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -24,8 +23,20 @@ DEFAULT = "base"
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
+Parsed = TypeVar("Parsed", bound=BaseModel)
+
+
 class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Preprocess(Strict):
+    """The arguments of `preprocess.Spec`, which says what they mean and checks their values."""
+
+    size: int = Field(strict=True)
+    fit: str
+    filter: str
+    headroom: int = Field(default=2, strict=True)
 
 
 class Outputs(Strict):
@@ -105,7 +116,7 @@ class Manifest(Strict):
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
     summary: str
     input: Literal["uint8 NHWC RGB"]
-    preprocess: dict[str, str | int]
+    preprocess: Preprocess
     outputs: Outputs
     calibration: Calibration
     thresholds: Thresholds
@@ -156,11 +167,6 @@ class Bundle:
     def model_path(self) -> Path:
         return self.path / MODEL
 
-    def golden(self) -> list[dict[str, Any]]:
-        """The recorded pictures with expected pixels and scores."""
-        cases: list[dict[str, Any]] = json.loads((self.path / GOLDEN).read_text())["cases"]
-        return cases
-
 
 def load(path: Path) -> Bundle:
     """Read and check a bundle folder.
@@ -169,24 +175,34 @@ def load(path: Path) -> Bundle:
         BundleError: naming the file, key or value that is wrong.
     """
     source = path / MANIFEST
-    try:
-        raw = source.read_bytes()
-    except OSError as error:
-        raise BundleError(f"No bundle at {path}: {MANIFEST} can't be read ({error.strerror}).") from error
-    try:
-        manifest = Manifest.model_validate(json.loads(raw))
-        spec = Spec(**manifest.preprocess)  # type: ignore[arg-type]
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BundleError(f"{source}: {where}: {first['msg']} (and {error.error_count() - 1} more).") from error
-    except (ValueError, TypeError) as error:
-        raise BundleError(f"{source} is not a valid {SCHEMA} file: {error}.") from error
+    raw = read(source)
+    manifest = parse(Manifest, raw, source)
+    spec = Spec(**manifest.preprocess.model_dump())
     if missing := {MODEL, GOLDEN} - set(manifest.files):
         raise BundleError(f"{source}: files lists no {', '.join(sorted(missing))}.")
     for name, expected in manifest.files.items():
         _check_file(path, name, expected)
     return Bundle(path, manifest, spec, hashlib.sha256(raw).hexdigest())
+
+
+def read(source: Path) -> bytes:
+    """A bundle file's bytes, or BundleError."""
+    try:
+        return source.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{source} can't be read ({error.strerror}).") from error
+
+
+def parse(model: type[Parsed], raw: bytes, source: Path) -> Parsed:
+    """JSON bytes as `model`, or BundleError naming the first wrong key and its value."""
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as error:
+        first, more = error.errors()[0], error.error_count() - 1
+        where = ".".join(str(part) for part in first["loc"])
+        value = "" if where in ("", "files") else f", not {str(first['input'])[:80]!r}"
+        others = f" (and {more} more)" if more else ""
+        raise BundleError(f"{source}: {where}: {first['msg']}{value}{others}.") from error
 
 
 def _check_file(folder: Path, name: str, expected: str) -> None:
@@ -219,10 +235,11 @@ def find(name_or_path: str | Path | None = None) -> Bundle:
         BundleError: if there is none, with the names that exist.
     """
     wanted = str(name_or_path or DEFAULT)
-    if (Path(wanted) / MANIFEST).is_file():
+    if Path(wanted).name == wanted:
+        for root in roots():  # before the current folder, where a stray "base" would stand in for the shipped one
+            if (root / wanted / MANIFEST).is_file():
+                return load(root / wanted)
+    if name_or_path and (Path(wanted) / MANIFEST).is_file():
         return load(Path(wanted))
-    for root in roots():
-        if Path(wanted).name == wanted and (root / wanted / MANIFEST).is_file():
-            return load(root / wanted)
     known = ", ".join(available()) or "none"
     raise BundleError(f"No bundle {wanted!r}. Give a folder with a {MANIFEST}, or one of: {known}.")

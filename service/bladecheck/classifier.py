@@ -7,7 +7,7 @@ let one picture change another's score; so one is a batch of one, and a batch is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ import onnxruntime
 
 from bladecheck import images
 from bladecheck.bundle import Bundle, Platt, find
-from bladecheck.errors import BundleError
+from bladecheck.errors import BundleError, NoScore
 from bladecheck.images import Limits, Picture
 from bladecheck.preprocess import Pixels, contrast, prepare
+from bladecheck.taxonomy import RANK
 from bladecheck.verdict import Evidence, Policy, Scores, Seen, Verdict, decide
 
 Logits = npt.NDArray[np.float32]
@@ -56,12 +57,7 @@ class Classifier:
             )
         except Exception as error:  # onnxruntime raises several unrelated types
             raise BundleError(f"{bundle.model_path} can't be loaded: {str(error)[:300]}") from error
-        names = [output.name for output in self._session.get_outputs()]
-        wanted = ["logits"] + (["evidence"] if bundle.manifest.outputs.evidence else [])
-        if [i.name for i in self._session.get_inputs()] != ["pixels"] or not set(wanted) <= set(names):
-            raise BundleError(f"{bundle.model_path} has outputs {names}; the bundle needs input 'pixels' and {wanted}.")
-        self._wanted = wanted
-        self._knife = bundle.manifest.outputs.labels.index("knife")
+        self._wanted = _check_graph(self._session, bundle)
 
     @classmethod
     def open(cls, name_or_path: str | Path | None = None, threads: int = 1) -> Classifier:
@@ -73,8 +69,14 @@ class Classifier:
         return images.load(data, limits, at_least=self.bundle.spec.at_least)
 
     def run(self, pixels: Pixels) -> Output:
-        """One prepared picture, uint8 [H, W, 3], through the graph."""
+        """One prepared picture, uint8 [H, W, 3], through the graph.
+
+        Raises:
+            NoScore: if a logit is not a finite number, which every comparison would take for a low score.
+        """
         answer: list[Any] = self._session.run(self._wanted, {"pixels": pixels[np.newaxis]})
+        if not np.isfinite(answer[0]).all():
+            raise NoScore(f"The model {self.bundle.manifest.name} gave no finite score for this picture.")
         return Output(answer[0][0], answer[1][0] if len(answer) > 1 else None)
 
     def scores(self, logits: Logits) -> Scores:
@@ -95,14 +97,41 @@ class Classifier:
         return [self.judge(picture, policy) for picture in pictures]
 
     def judge(self, picture: Picture, policy: Policy | None = None) -> Verdict:
-        """The verdict on one picture."""
+        """The verdict on one picture: the most restrictive of its frames', the higher knife score where they tie."""
         manifest = self.bundle.manifest
         prepared = [prepare(frame, self.bundle.spec) for frame in picture.frames]
-        outputs = [self.run(pixels) for pixels in prepared]
-        worst = max(range(len(outputs)), key=lambda index: float(outputs[index].logits[self._knife]))
         seen = Seen(picture.width, picture.height, max(contrast(pixels) for pixels in prepared))
-        verdict = decide(self.scores(outputs[worst].logits), seen, manifest.thresholds, manifest.gates, policy)
-        return Verdict(verdict.decision, verdict.reasons, verdict.scores, verdict.kind, outputs[worst].evidence)
+        verdicts = []
+        for index, pixels in enumerate(prepared):
+            output = self.run(pixels)
+            verdict = decide(self.scores(output.logits), seen, manifest.thresholds, manifest.gates, policy)
+            verdicts.append(replace(verdict, evidence=output.evidence, frame=index))
+        return max(verdicts, key=lambda verdict: (RANK[verdict.decision], verdict.scores.labels["knife"]))
+
+
+def _check_graph(session: onnxruntime.InferenceSession, bundle: Bundle) -> list[str]:
+    """Compare the graph's names and fixed sizes with the manifest; return the outputs to ask for."""
+    side, expected = bundle.spec.size, bundle.manifest.outputs
+    wanted: dict[str, tuple[int, ...]] = {"logits": (expected.width,)}
+    if expected.evidence:
+        wanted["evidence"] = expected.evidence
+    inputs = {item.name: item for item in session.get_inputs()}
+    outputs = {item.name: item for item in session.get_outputs()}
+    if set(inputs) != {"pixels"} or not set(wanted) <= set(outputs):
+        raise BundleError(
+            f"{bundle.model_path} has inputs {sorted(inputs)} and outputs {sorted(outputs)}; "
+            f"the bundle needs input 'pixels' and outputs {sorted(wanted)}."
+        )
+    if inputs["pixels"].type != "tensor(uint8)":
+        raise BundleError(f"{bundle.model_path}: input 'pixels' is {inputs['pixels'].type}, not tensor(uint8).")
+    for name, item, shape in [("pixels", inputs["pixels"], (side, side, 3))] + [
+        (name, outputs[name], shape) for name, shape in wanted.items()
+    ]:
+        given = item.shape[1:]
+        fits = len(given) == len(shape) and all(a == b for a, b in zip(given, shape, strict=True) if isinstance(a, int))
+        if not fits:
+            raise BundleError(f"{bundle.model_path}: {name!r} has the shape {given} a picture, not {list(shape)}.")
+    return list(wanted)
 
 
 def calibrated(logit: float, platt: Platt) -> float:

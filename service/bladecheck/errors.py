@@ -66,6 +66,18 @@ class JudgingFailed(PictureError):
     code = "internal"
 
 
+class UnreadableFile(PictureError):
+    """The operating system would not hand over the file's bytes."""
+
+    code = "unreadable_file"
+
+
+class NoScore(PictureError):
+    """The model answered with something that is no finite number; never a negative."""
+
+    code = "no_score"
+
+
 class BundleError(BladecheckError):
     """A model bundle that is missing, tampered with, or of a schema this version does not know."""
 

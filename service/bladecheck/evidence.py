@@ -1,4 +1,4 @@
-"""Where in the picture: the coarse evidence map drawn over it, and the cells that stand out."""
+"""Where in the picture: the coarse evidence map drawn over it."""
 
 from __future__ import annotations
 

@@ -4,16 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    MpoImagePlugin,  # noqa: F401  (what some phones call a JPEG with a second view; found by the JPEG factory)
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+    features,
+)
 
+from bladecheck import hazards
 from bladecheck.errors import BrokenPicture, EmptyPicture, MissingDecoder, NotAPicture, PictureError, PictureTooLarge
+from bladecheck.modes import flatten
 
-Image.init()  # registers every decoder once, so that threads never race to import them
-
+# Opened by class, not by Image.open: its pixel limit is one for the whole process and warns, ours is one for each call.
+DECODERS: dict[str, Callable[[io.BytesIO, str], ImageFile.ImageFile]] = {
+    "JPEG": JpegImagePlugin.jpeg_factory,
+    "PNG": PngImagePlugin.PngImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "AVIF": AvifImagePlugin.AvifImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+}
+OPTIONAL_CODECS = {"WEBP": "webp", "AVIF": "avif"}
 ORIENTATION_TAG, GPS_TAG = 0x0112, 0x8825
 TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -24,17 +47,29 @@ TRANSPOSE = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+FRAME_COST, MAX_PARTS = 2**16, 300_000
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What `load` refuses. Bytes of the file, pixels of one frame, frames sampled, pixels decoded over all frames."""
+    """What `load` refuses, and how far it goes into an animation.
+
+    Attributes:
+        max_bytes: of the file.
+        max_pixels: of one frame, and of all sampled frames together. A pixel takes up to about 10 bytes of memory.
+        frames: sampled of an animation, spread evenly; fewer where so many would pass `max_pixels`.
+        max_frames: that a file may have.
+        max_animation_pixels: decoded on the way to the last sampled frame; frames beyond are not looked at.
+        max_scan_pixels: scans of a JPEG times its pixels; each scan costs about a nanosecond a pixel.
+    """
 
     max_bytes: int = 32 * 2**20
     max_pixels: int = 64_000_000
     frames: int = 4
+    max_frames: int = 10_000
     max_animation_pixels: int = 256_000_000
+    max_scan_pixels: int = 8_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,28 +141,19 @@ def load(data: bytes, limits: Limits | None = None, *, at_least: int | None = No
         return _decode(data, kind, limits, at_least)
     except PictureError:
         raise
-    except Image.DecompressionBombError as error:
-        raise PictureTooLarge(f"The picture has more pixels than the limit of {limits.max_pixels:,}.") from error
+    except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise PictureTooLarge(f"Decoding the {kind} data would take too much memory.") from error
     except Exception as error:  # decoders raise almost anything on hostile bytes
         raise BrokenPicture(f"The {kind} data is truncated or corrupt ({type(error).__name__}).") from error
 
 
-def _open(data: bytes, kind: str) -> Image.Image:
-    if kind == "HEIF":
-        try:
-            import pi_heif
-        except ImportError as error:
-            raise MissingDecoder("HEIC needs an optional decoder: pip install 'bladecheck[heic]'.") from error
-        return pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)[0].to_pillow()  # type: ignore[no-any-return]
-    # MPO is what some phones call a JPEG with a second view; Pillow decides that from the same magic bytes.
-    return Image.open(io.BytesIO(data), formats=["JPEG", "MPO"] if kind == "JPEG" else [kind])
-
-
 def _decode(data: bytes, kind: str, limits: Limits, at_least: int | None) -> Picture:
-    image = _open(data, kind)
+    _refuse_frames(data, kind, limits)
+    image = _open_heif(data, limits) if kind == "HEIF" else _open(data, kind)
     width, height = image.size
-    if width * height > limits.max_pixels:
-        raise PictureTooLarge(f"The picture has {width} x {height} pixels; the limit is {limits.max_pixels:,}.")
+    _refuse_pixels(width, height, limits)
+    if kind == "JPEG" and (scans := hazards.jpeg_scans(data)) * width * height > limits.max_scan_pixels:
+        raise PictureTooLarge(f"The JPEG has {scans:,} scans of {width} x {height} pixels, which takes too long.")
     orientation, has_gps = _metadata(image)
     if at_least is not None and kind == "JPEG":
         image.draft("RGB", (at_least, at_least))
@@ -138,28 +164,55 @@ def _decode(data: bytes, kind: str, limits: Limits, at_least: int | None) -> Pic
     return Picture(hashlib.sha256(data).hexdigest(), kind, width, height, frame_count, has_gps, frames)
 
 
+def _open(data: bytes, kind: str) -> Image.Image:
+    codec = OPTIONAL_CODECS.get(kind)
+    if codec and not features.check(codec):
+        raise MissingDecoder(f"This build of Pillow can't read {kind}: pip install --force-reinstall pillow.")
+    return DECODERS[kind](io.BytesIO(data), "")
+
+
+def _open_heif(data: bytes, limits: Limits) -> Image.Image:
+    try:
+        import pi_heif
+    except ImportError as error:
+        raise MissingDecoder("HEIC needs an optional decoder: pip install 'bladecheck[heic]'.") from error
+    container = pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)
+    width, height = container.size
+    _refuse_pixels(width, height, limits)  # before to_pillow, which decodes
+    image: Image.Image = container.to_pillow()
+    return image
+
+
+def _refuse_pixels(width: int, height: int, limits: Limits) -> None:
+    if width * height > limits.max_pixels:
+        raise PictureTooLarge(f"The picture has {width} x {height} pixels; the limit is {limits.max_pixels:,}.")
+
+
+def _refuse_frames(data: bytes, kind: str, limits: Limits) -> None:
+    """Refuse what would take long merely to count: Pillow walks every frame of a GIF and every page of a TIFF."""
+    frames, parts = 0, 0
+    if kind == "GIF":
+        frames = hazards.gif_frames(data, limits.max_frames + 1)
+    elif kind == "TIFF":
+        frames, parts = hazards.tiff_pages(data, limits.max_frames + 1)
+    if frames > limits.max_frames:
+        raise PictureTooLarge(f"The {kind} has more than {limits.max_frames:,} frames.")
+    if parts > MAX_PARTS:
+        raise PictureTooLarge(f"The TIFF comes in {parts:,} pieces; the limit is {MAX_PARTS:,}.")
+
+
 def _sample(image: Image.Image, frame_count: int, limits: Limits) -> Iterator[Image.Image]:
     """Yield up to `limits.frames` frames as RGB, spread evenly over those that the pixel budget reaches."""
-    reachable = max(1, min(frame_count, limits.max_animation_pixels // max(1, image.width * image.height)))
-    for index in sorted({round(i) for i in np.linspace(0, reachable - 1, min(limits.frames, reachable))}):
+    pixels, held = max(1, image.width * image.height), 0
+    reachable = max(1, min(frame_count, limits.max_animation_pixels // max(pixels, FRAME_COST)))
+    count = max(1, min(limits.frames, reachable, limits.max_pixels // pixels))
+    for index in sorted({round(i) for i in np.linspace(0, reachable - 1, count)}):
         if frame_count > 1:
             image.seek(index)
-        if image.width * image.height > limits.max_pixels:
-            raise PictureTooLarge(f"Frame {index} has {image.width} x {image.height} pixels.")
+        held += image.width * image.height  # pages of a TIFF differ in size
+        if held > limits.max_pixels:
+            raise PictureTooLarge(f"Its frames up to number {index} have more than {limits.max_pixels:,} pixels.")
         yield flatten(image)
-
-
-def flatten(image: Image.Image) -> Image.Image:
-    """Any mode to 8-bit RGB: 16-bit is scaled (not clipped), transparency goes on white."""
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image).astype(np.float64)
-        top = 65535.0 if image.mode.startswith("I;16") or values.max(initial=0) > 255 else 255.0
-        image = Image.fromarray(np.clip(values * (255.0 / top), 0, 255).round().astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")
 
 
 def _upright(image: Image.Image, orientation: int) -> Image.Image:
@@ -172,8 +225,9 @@ def _metadata(image: Image.Image) -> tuple[int, bool]:
     orientation, has_gps = 1, False
     try:
         exif = image.getexif()
+        found = exif.get(ORIENTATION_TAG, 1)
+        orientation = found if found in TRANSPOSE else 1
         has_gps = bool(exif.get_ifd(GPS_TAG))
-        orientation = int(exif.get(ORIENTATION_TAG, 1))
     except Exception:  # hostile or damaged EXIF: the pixels still count
         pass
     xmp = image.info.get("xmp", b"")

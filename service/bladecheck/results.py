@@ -79,14 +79,17 @@ def succeeded(picture: Picture, verdict: Verdict, model: Mapping[str, str], poli
     }
 
 
-def failed(data: bytes, error: PictureError, model: Mapping[str, str], policy: Policy) -> Result:
-    """The result object of a picture that could not be read: it cannot be judged, and is no negative."""
+def failed(data: bytes | None, error: PictureError, model: Mapping[str, str], policy: Policy) -> Result:
+    """The result object of a picture that could not be read: it cannot be judged, and is no negative.
+
+    `data` is None where not even the bytes could be had; `image` then is empty.
+    """
     return {
         "status": "failed",
         "decision": str(Decision.CANNOT_JUDGE),
         "reasons": [{"code": error.code, "text": error.detail}],
         "error": {"code": error.code, "detail": error.detail},
-        "image": {"sha256": hashlib.sha256(data).hexdigest()},
+        "image": {} if data is None else {"sha256": hashlib.sha256(data).hexdigest()},
         "model": dict(model),
         "policy": {"name": policy.name, "sha256": policy.sha256},
     }

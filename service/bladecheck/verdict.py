@@ -81,13 +81,19 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A decision with its grounds; `evidence` is a coarse map [rows, columns] of knife probability, or None."""
+    """A decision with its grounds.
+
+    Attributes:
+        evidence: a coarse map [rows, columns] of knife probability, or None.
+        frame: index into `Picture.frames` of the frame that decided, which `evidence` belongs to.
+    """
 
     decision: Decision
     reasons: tuple[Reason, ...]
     scores: Scores
     kind: str | None = None
     evidence: Evidence | None = None
+    frame: int = 0
 
 
 REASONS: dict[str, str] = {

@@ -1,0 +1,63 @@
+"""What a few hostile bytes would cost a decoder, counted from the headers before anything is decoded.
+
+Decoders bound memory by pixels, but not work by parts: 32 MB of progressive JPEG hold 300,000 scans of 50 ms each, and
+a TIFF's list of strips takes a hundred times its size in memory. Layouts: ITU T.81 B.2, GIF89a, TIFF 6.0 section 2.
+"""
+
+from __future__ import annotations
+
+import struct
+
+TIFF_PARTS = (273, 324)  # StripOffsets, TileOffsets
+
+
+def jpeg_scans(data: bytes) -> int:
+    """Scans in a JPEG, or a few more: bytes after its end that look like a scan are counted too."""
+    return data.count(b"\xff\xda")
+
+
+def gif_frames(data: bytes, stop: int) -> int:
+    """Frames in a GIF, counted up to `stop`; bytes out of place are skipped, as decoders do."""
+    frames, position = 0, 13 + _colour_table(data, 10)
+    while position < len(data) and frames < stop:
+        mark = data[position]
+        if mark == 0x3B:
+            break
+        if mark == 0x2C:
+            frames += 1
+            position = _after_blocks(data, position + 11 + _colour_table(data, position + 9))
+        elif mark == 0x21:
+            position = _after_blocks(data, position + 2)
+        else:
+            position += 1
+    return frames
+
+
+def tiff_pages(data: bytes, stop: int) -> tuple[int, int]:
+    """Pages in a TIFF, counted up to `stop` (a ring of pages reaches it), and strips or tiles of the worst page."""
+    order = "<" if data[:2] == b"II" else ">"
+    pages, parts = 0, 0
+    (position,) = struct.unpack_from(f"{order}I", data, 4)
+    while position and pages < stop and position + 2 <= len(data):
+        pages += 1
+        (entries,) = struct.unpack_from(f"{order}H", data, position)
+        end = position + 2 + 12 * entries
+        if end + 4 > len(data):
+            break
+        for tag, _, count, _ in struct.iter_unpack(f"{order}HHII", data[position + 2 : end]):
+            parts = max(parts, count if tag in TIFF_PARTS else 0)
+        (position,) = struct.unpack_from(f"{order}I", data, end)
+    return pages, parts
+
+
+def _colour_table(data: bytes, position: int) -> int:
+    """Bytes of the GIF colour table announced by the flags at `position`."""
+    flags = data[position] if position < len(data) else 0
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
+
+
+def _after_blocks(data: bytes, position: int) -> int:
+    """The position after a GIF's chain of sub-blocks."""
+    while position < len(data) and data[position]:
+        position += data[position] + 1
+    return position + 1
