@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
+import warnings
 
 import typer
 
@@ -11,6 +14,7 @@ from bladecheck.cli import classify, doctor, model, serve
 from bladecheck.errors import BladecheckError, BundleError
 
 EXIT_USAGE, EXIT_SOME_FAILED, EXIT_NO_MODEL = 1, 2, 3
+EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 130, 141
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,20 +40,31 @@ def root(
 
 def main() -> None:
     """Run the command line; errors that we raise on purpose become one line on stderr, not a traceback."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # remarks on damaged metadata; what matters is an error
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names need not be valid text
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()
     except BladecheckError as error:
         _stop(f"{error.detail} [{error.code}]", EXIT_NO_MODEL if isinstance(error, BundleError) else EXIT_USAGE)
     except KeyboardInterrupt:
-        _stop("Interrupted.", 130)
+        _stop("Interrupted.", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_BROKEN_PIPE)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _stop(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.", EXIT_USAGE)
+    except typer.Abort:
+        _stop("Interrupted.", EXIT_INTERRUPTED)
     except Exception as error:
-        import click
-
-        if isinstance(error, click.exceptions.Abort):
-            _stop("Interrupted.", 130)
-        if not isinstance(error, click.ClickException):
+        show = getattr(error, "show", None)  # typer carries its own click, whose usage errors have no public base class
+        if show is None:
             raise
-        error.show()
+        show()
         sys.exit(EXIT_USAGE)
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from bladecheck.classifier import Classifier
+from bladecheck.cli.sources import STDIN, SUFFIXES, expand, read, usable_cores
+from bladecheck.errors import PictureError
 from bladecheck.evidence import overlay
+from bladecheck.images import Limits
 from bladecheck.policy import find as find_policy
-from bladecheck.results import check
+from bladecheck.results import Result, check, failed
 from bladecheck.verdict import Policy
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif", ".bmp", ".tif", ".tiff", ".heic", ".heif"}
+EVIDENCE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 
 
 def classify(
@@ -30,9 +31,9 @@ def classify(
     evidence: Annotated[
         Path | None, typer.Option(help="Save the picture with the evidence marked here (one picture only).")
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Pictures worked on at once. Default: one a core.")] = (
-        os.cpu_count() or 1
-    ),
+    threads: Annotated[
+        int, typer.Option(min=1, show_default=False, help="Pictures worked on at once. Default: one a core.")
+    ] = (usable_cores()),
 ) -> int:
     """Say for each picture: hold, check, clear or cannot judge, with scores and reasons.
 
@@ -47,84 +48,93 @@ def classify(
     missing = [path for path in paths if path != "-" and not Path(path).exists()]
     if missing:
         raise typer.BadParameter(f"No such file or folder: {', '.join(missing)}")
-    files = list(_expand(paths))
+    files = list(expand(paths))
     if not files:
         raise typer.BadParameter(f"No pictures in {', '.join(paths)} (looked for {', '.join(sorted(SUFFIXES))}).")
-    if evidence and len(files) != 1:
-        raise typer.BadParameter(f"--evidence takes one picture, not {len(files)}.")
+    if evidence:
+        _refuse_evidence(files, evidence)
     rules = find_policy(policy)
     classifier = Classifier.open(bundle)
-    if evidence:
-        _save_evidence(classifier, files[0], evidence)
     failures = 0
     show = _print_json if as_json else _table()
     for path, result in _results(classifier, rules, files, threads):
         failures += result["status"] == "failed"
         show({"path": path, **result})
+    if evidence and not failures:
+        _save_evidence(classifier, rules, files[0], evidence)
     if not as_json and len(files) > 1:
         print(f"{len(files)} pictures, {failures} failed. Model {classifier.bundle.manifest.name} "
               f"{classifier.bundle.manifest.version}.")  # fmt: skip
     return 2 if failures else 0
 
 
-def _expand(paths: Iterable[str]) -> Iterator[str]:
-    """Folders become the pictures in them, in order; a file is taken whatever its name."""
-    for path in paths:
-        if path != "-" and Path(path).is_dir():
-            found = sorted(p for p in Path(path).rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-            yield from (str(p) for p in found if not p.name.startswith("._"))
-        else:
-            yield path
+def _results(classifier: Classifier, policy: Policy, files: list[str], threads: int) -> Iterator[tuple[str, Result]]:
+    """Results in the order of `files`; a file that can't be read is a failed result."""
+    limits = Limits()
 
-
-def _read(path: str) -> bytes:
-    return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-
-
-def _results(
-    classifier: Classifier, policy: Policy, files: list[str], threads: int
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    def work(path: str) -> dict[str, Any]:
+    def work(path: str) -> Result:
         try:
-            data = _read(path)
-        except OSError as error:
-            problem = {"code": "unreadable_file", "detail": f"{path} can't be read: {error.strerror}."}
-            return {"status": "failed", "decision": "cannot_judge", "reasons": [], "error": problem}
-        return check(data, classifier, policy)
+            data = read(path, limits.max_bytes)
+        except PictureError as error:
+            return failed(None, error, classifier.bundle.identity, policy)
+        return check(data, classifier, policy, limits)
 
-    with ThreadPoolExecutor(threads) as pool:
+    def start(path: str) -> tuple[str, Future[Result]]:
+        if path != STDIN:
+            return path, pool.submit(work, path)
+        done: Future[Result] = Future()  # stdin is read here: Ctrl-C can't reach a thread that waits for input
+        done.set_result(work(path))
+        return path, done
+
+    pool = ThreadPoolExecutor(threads)
+    try:
         queue = iter(files)
-        pending = [(path, pool.submit(work, path)) for path in islice(queue, 2 * threads)]
+        pending = [start(path) for path in islice(queue, 2 * threads)]
         while pending:
             path, future = pending.pop(0)
-            pending += [(following, pool.submit(work, following)) for following in islice(queue, 1)]
+            pending += [start(following) for following in islice(queue, 1)]
             yield path, future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _print_json(result: dict[str, Any]) -> None:
-    print(json.dumps(result, ensure_ascii=False), flush=True)
+def _print_json(result: Result) -> None:
+    # ASCII, so that names in any encoding survive any terminal: json.loads gives back the very same path.
+    print(json.dumps(result), flush=True)
 
 
-def _table() -> Any:
+def _table() -> Callable[[Result], None]:
     """A printer of aligned lines; lines come as they are ready, so there is no waiting for the last."""
     header = f"{'decision':<13}{'knife':>6} {'gun':>6}  {'kind':<10} picture"
     print(header)
 
-    def show(result: dict[str, Any]) -> None:
-        decision = result["decision"].replace("_", " ")
+    def show(result: Result) -> None:
+        decision, path = result["decision"].replace("_", " "), _printable(result["path"])
         if result["status"] == "failed":
-            print(f"{decision:<13}{'-':>6} {'-':>6}  {'-':<10} {result['path']}: {result['error']['detail']}")
+            print(f"{decision:<13}{'-':>6} {'-':>6}  {'-':<10} {path}: {result['error']['detail']}")
             return
         scores = result["scores"]
         gun = f"{scores['gun']:.3f}" if "gun" in scores else "-"
-        print(f"{decision:<13}{scores['knife']:>6.3f} {gun:>6}  {result['kind'] or '-':<10} {result['path']}")
+        print(f"{decision:<13}{scores['knife']:>6.3f} {gun:>6}  {result['kind'] or '-':<10} {path}")
 
     return show
 
 
-def _save_evidence(classifier: Classifier, path: str, target: Path) -> None:
-    if path == "-":
-        raise typer.BadParameter("--evidence needs a file, not stdin.")
-    data = Path(path).read_bytes()
-    picture = classifier.load(data)
-    overlay(picture.frames[0], classifier.judge(picture).evidence).save(target)
+def _printable(text: str) -> str:
+    """Escape what could break the table or steer the terminal: a file's name is not ours to trust."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _refuse_evidence(files: list[str], target: Path) -> None:
+    if len(files) != 1 or files[0] == STDIN:
+        raise typer.BadParameter(f"--evidence takes one picture file, not {'stdin' if STDIN in files else len(files)}.")
+    if target.suffix.lower() not in EVIDENCE_SUFFIXES or not target.parent.is_dir():
+        raise typer.BadParameter(
+            f"--evidence {target}: give a file in an existing folder, ending in {', '.join(sorted(EVIDENCE_SUFFIXES))}."
+        )
+
+
+def _save_evidence(classifier: Classifier, policy: Policy, path: str, target: Path) -> None:
+    picture = classifier.load(read(path, Limits().max_bytes))
+    verdict = classifier.judge(picture, policy)
+    overlay(picture.frames[verdict.frame], verdict.evidence).save(target)
