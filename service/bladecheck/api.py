@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import JSONResponse
 
 from bladecheck import uploads
+from bladecheck.attend import attend
 from bladecheck.problems import MEDIA_TYPE, BadInput
 from bladecheck.schemas import Answer, ModelCard, Problem
 from bladecheck.workers import Workers
@@ -46,7 +47,7 @@ async def classify(
     workers: Workers = request.app.state.workers
     workers.admit()
     pictures = await uploads.pictures(request, request.app.state.settings.max_files)
-    found = await workers.check_all(pictures, evidence=evidence == "map")
+    found = await attend(request, workers.check_all(pictures, evidence=evidence == "map"))
     policy = {"name": workers.policy.name, "sha256": workers.policy.sha256}
     return JSONResponse({"model": workers.classifier.bundle.identity, "policy": policy, "results": found})
 
@@ -58,14 +59,23 @@ async def classify(
     openapi_extra=BODY,
 )
 async def redact(request: Request) -> Response:
-    """One picture back with the blade blurred and without metadata."""
+    """One picture back with the blade blurred and without metadata, upright and at full size.
+
+    JPEG, PNG and WebP stay what they were; others become JPEG, an animation a still of its first frame. Headers say
+    what was done: X-Decision (on the picture as sent), X-Redacted (none, part or whole), X-Knife-After (score left).
+    """
     workers: Workers = request.app.state.workers
     workers.admit()
     pictures = await uploads.pictures(request, request.app.state.settings.max_files)
     if len(pictures) != 1:
         raise BadInput(f"There are {len(pictures)} pictures; redact takes one at a time.")
-    copy = await workers.redact(pictures[0])
-    return Response(copy.data, media_type=copy.media_type)
+    copy = await attend(request, workers.redact(pictures[0]))
+    headers = {
+        "X-Decision": str(copy.decision),
+        "X-Redacted": copy.extent,
+        "X-Knife-After": f"{copy.knife_after:.4f}",
+    }
+    return Response(copy.data, media_type=copy.media_type, headers=headers)
 
 
 @router.get("/model", response_model=ModelCard, responses=problems(503))

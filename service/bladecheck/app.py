@@ -10,8 +10,11 @@ from importlib.util import find_spec
 
 from fastapi import FastAPI
 
-from bladecheck import __version__, api, health, problems
+from bladecheck import __version__, api, apidocs, health, problems
+from bladecheck.bodies import Bodies
+from bladecheck.guard import Guard
 from bladecheck.metrics import Metrics
+from bladecheck.observe import Observe
 from bladecheck.settings import Settings
 from bladecheck.verdict import Policy
 from bladecheck.workers import Source, Workers
@@ -29,8 +32,14 @@ def create_app(source: Source, settings: Settings, policy: Policy | None = None)
     app.state.settings, app.state.policy, app.state.metrics = settings, policy or Policy(), Metrics()
     app.state.workers = Workers(source, settings, app.state.policy, app.state.metrics)
     problems.install(app)
+    # The last one added sees a request first: observe, then bound its body, then ask for the key.
+    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Bodies, settings=settings, metrics=app.state.metrics)
+    app.add_middleware(Observe, workers=app.state.workers, metrics=app.state.metrics)
     app.include_router(health.router)
     app.include_router(api.router)
+    app.include_router(apidocs.router)
+    apidocs.mount(app)
     if find_spec("bladecheck.pages"):
         pages = import_module("bladecheck.pages")
         app.include_router(pages.router)

@@ -112,3 +112,9 @@ class ServerError(BladecheckError):
     """A Bladecheck server that can't be reached or does not answer as documented."""
 
     code = "bad_server"
+
+
+class SettingsError(BladecheckError):
+    """A setting of the service that is unknown, out of range, or unsafe together with another."""
+
+    code = "bad_settings"

@@ -16,6 +16,8 @@ from bladecheck.errors import BladecheckError, PictureError
 
 MEDIA_TYPE = "application/problem+json"
 OIP_PREFIX = "/v2"
+CODE = "bladecheck.code"
+"""Key of the request's scope under which the code of its problem is left for counting."""
 
 
 class RequestError(BladecheckError):
@@ -40,6 +42,10 @@ class KeyRequired(RequestError):
     """No API key, or an unknown one."""
 
     code, status = "key_required", 401
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.headers["WWW-Authenticate"] = 'Basic realm="Bladecheck: the key is the password", charset="UTF-8", Bearer'
 
 
 class BodyTooSlow(RequestError):
@@ -78,6 +84,21 @@ class RateLimited(RequestError):
     code, status = "rate_limited", 429
 
 
+class ClientGone(RequestError):
+    """The client closed the connection; nobody sees this answer, only the counts do."""
+
+    code, status = "client_gone", 499
+
+
+class Internal(RequestError):
+    """A fault of ours."""
+
+    code, status = "internal", 500
+
+    def __init__(self) -> None:
+        super().__init__("The service failed on this request. The log has its X-Request-ID.")
+
+
 class NotReady(RequestError):
     """The model is still loading, or could not be loaded."""
 
@@ -112,7 +133,7 @@ def problem(
     """The body of a problem answer."""
     body = {
         "type": f"urn:bladecheck:problem:{code}",
-        "title": TITLES.get(code, HTTPStatus(status).phrase),
+        "title": TITLES.get(code) or _phrase(status),
         "status": status,
         "detail": detail,
         "instance": instance,
@@ -123,6 +144,7 @@ def problem(
 
 def answer(scope: Scope, error: RequestError | PictureError) -> Response:
     """An error as a response, in the shape of the route: OIP's own under /v2, problem details elsewhere."""
+    scope[CODE] = error.code
     path = str(scope.get("path", ""))
     status, headers = 422, {}
     if isinstance(error, RequestError):
@@ -133,10 +155,17 @@ def answer(scope: Scope, error: RequestError | PictureError) -> Response:
     return JSONResponse(problem(status, error.code, error.detail, path, details), status, headers, MEDIA_TYPE)
 
 
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Refused"
+
+
 def _from_http(error: HTTPException) -> RequestError:
     made = RequestError(str(error.detail))
     made.status = error.status_code
-    made.code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_").replace("-", "_")
+    made.code = _phrase(error.status_code).lower().replace(" ", "_").replace("-", "_")
     made.headers = dict(error.headers or {})
     return made
 

@@ -67,7 +67,7 @@ class Settings(BaseSettings):
         1, ge=0, description="After SIGTERM: time in which requests are still taken, while readiness says no."
     )
     shutdown_seconds: int = Field(60, ge=1, description="After that: time that running requests have to finish.")
-    max_connections: int = Field(2000, ge=1, description="Open connections; beyond it requests get 503.")
+    max_connections: int = Field(800, ge=1, description="Open connections; beyond it requests get 503.")
     picture_max_bytes: int = Field(32 * MEBIBYTE, ge=1, description="Bytes of one picture; more is too_large.")
     picture_max_pixels: int = Field(64_000_000, ge=1, description="Pixels of one picture, before decoding.")
     picture_frames: int = Field(4, ge=1, le=64, description="Frames that are looked at in an animation.")

@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from bladecheck import results
 from bladecheck.classifier import Classifier
-from bladecheck.errors import BladecheckError, JudgingFailed, PictureError, PictureTooSlow
+from bladecheck.errors import BladecheckError, BundleError, JudgingFailed, PictureError, PictureTooSlow
 from bladecheck.golden import replay
 from bladecheck.metrics import Metrics
 from bladecheck.problems import NotReady, Overloaded
@@ -87,9 +87,10 @@ class Workers:
         try:
             self._classifier = await asyncio.get_running_loop().run_in_executor(self._pool, self._load)
             self._metrics.loaded(self._classifier.bundle.identity)
-        except BladecheckError as error:
-            self.failure = error
-            logger.critical("model not loaded", extra={"code": error.code, "detail": error.detail})
+        except Exception as error:
+            known = error if isinstance(error, BladecheckError) else BundleError(f"{type(error).__name__}: {error}")
+            self.failure = known
+            logger.critical("model not loaded", extra={"code": known.code, "detail": known.detail}, exc_info=True)
         finally:
             self.loaded.set()
 
@@ -98,7 +99,9 @@ class Workers:
         classifier = self._source if isinstance(self._source, Classifier) else self._source()
         outcome = replay(classifier)
         seconds = round(time.perf_counter() - started, 3)
-        logger.info("model ready", extra={**classifier.bundle.identity, "cases": outcome.cases, "seconds": seconds})
+        logger.info(
+            "model ready", extra={"model": classifier.bundle.identity, "cases": outcome.cases, "seconds": seconds}
+        )
         return classifier
 
     def close(self) -> None:

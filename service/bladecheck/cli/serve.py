@@ -2,27 +2,123 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bladecheck.bundle import find
+from bladecheck import __version__, bundle, policy
+from bladecheck.errors import SettingsError
+from bladecheck.verdict import Policy
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from bladecheck.settings import Settings
+
+NO_MODEL = 3
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Makes the app in whichever process it is called; may be sent to another process."""
+
+    bundle: bundle.Bundle
+    policy: Policy
+
+    def __call__(self, settings: Settings) -> FastAPI:
+        from bladecheck.app import create_app
+        from bladecheck.classifier import Classifier
+
+        return create_app(lambda: Classifier(self.bundle), settings, self.policy)
 
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1.")] = None,
-    port: Annotated[int | None, typer.Option(help="TCP port. Default: 8000.")] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port; 0 takes a free one. Default: 8000.")] = None,
     bundle: Annotated[str | None, typer.Option(help="Model: a bundle's name or folder. Default: base.")] = None,
+    policy: Annotated[str | None, typer.Option(help="Rules: a shipped policy's name or a TOML file.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: 1, with a thread per core.")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Listen beyond loopback without an API key.")] = False,
+    new_key: Annotated[bool, typer.Option("--new-key", help="Print a new API key and its hash, and stop.")] = False,
 ) -> int:
-    """Start the service: the page at /, the API under /v1, its documentation at /docs."""
-    import uvicorn
+    """Start the service: the page at /, the API under /v1, its documentation at /docs.
 
-    from bladecheck.app import create_app
-    from bladecheck.classifier import Classifier
+    Every setting is also an environment variable: see docs/settings.md.
+
+    Examples:
+
+        bladecheck serve
+
+        bladecheck serve --port 9000 --policy only-when-necessary
+    """
+    if new_key:
+        _print_key()
+        return 0
+    options = {"host": host, "port": port, "bundle": bundle, "policy": policy, "processes": workers}
+    settings = _settings({**options, "insecure": insecure or None})
+    _check_exposure(settings)
+    return _run(settings)
+
+
+def _run(settings: Settings) -> int:
+    from bladecheck.server import address, listen, run_many, run_one
+
+    build = Builder(bundle.find(settings.bundle), policy.find(settings.policy))
+    bound = listen(settings)
+    print(
+        f"Bladecheck {__version__} is starting on {address(bound)}: open that in a browser; for programs, "
+        f"{address(bound)}/docs. Ctrl+C stops it.",
+        flush=True,
+    )
+    try:
+        good = (run_many if settings.processes > 1 else run_one)(settings, build, bound)
+    except KeyboardInterrupt:
+        good = True
+    return 0 if good else NO_MODEL
+
+
+def _settings(given: dict[str, Any]) -> Settings:
+    from pydantic import ValidationError
+    from pydantic_settings import SettingsError as UnreadableSetting
+
     from bladecheck.settings import Settings
 
-    given = {"host": host, "port": port, "bundle": bundle}
-    settings = Settings(**{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
-    found = find(settings.bundle)
-    uvicorn.run(create_app(lambda: Classifier(found), settings), host=settings.host, port=settings.port)
-    return 0
+    known = {f"BLADECHECK_{name.upper()}" for name in Settings.model_fields}
+    for name in sorted(os.environ):
+        if name.upper().startswith("BLADECHECK_") and name.upper() not in known:
+            print(f"WARNING: {name} is no setting of the service and has no effect.", file=sys.stderr, flush=True)
+    try:
+        return Settings(**{key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        found = error.errors()[0]
+        name = ".".join(str(part) for part in found["loc"]) or "settings"
+        raise SettingsError(f"{name}: {found['msg']}. See docs/settings.md.") from error
+    except UnreadableSetting as error:
+        raise SettingsError(f"{error}. See docs/settings.md.") from error
+
+
+def _check_exposure(settings: Settings) -> None:
+    if settings.on_loopback or settings.api_key_hashes:
+        return
+    if not settings.insecure:
+        raise SettingsError(
+            f"Listening on {settings.host} lets other machines in, so an API key is needed: run `bladecheck serve "
+            "--new-key`, and set BLADECHECK_API_KEY_HASHES to its hash. --insecure starts without one."
+        )
+    print(
+        f"WARNING: no API key is asked for on {settings.host}. Anyone who can reach this port can use the service "
+        "and read its page. Publish it to this machine only, or set BLADECHECK_API_KEY_HASHES.",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _print_key() -> None:
+    from bladecheck.guard import new_key
+
+    key, digest = new_key()
+    print(f"Key, for the client (shown once, not stored):   {key}")
+    print(f"Hash, for the server: BLADECHECK_API_KEY_HASHES={digest}")

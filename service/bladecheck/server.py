@@ -1,0 +1,183 @@
+"""Running the app: the listening socket, the drain on SIGTERM, patience with slow headers, several processes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import logging.config
+import multiprocessing
+import signal
+import socket
+import time
+from collections.abc import Callable
+from multiprocessing.context import SpawnProcess
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from bladecheck.errors import ServerError
+from bladecheck.logs import configuration
+from bladecheck.settings import Settings
+from bladecheck.workers import Workers
+
+logger = logging.getLogger("bladecheck.server")
+Build = Callable[[Settings], FastAPI]
+FRESH_SECONDS = 1.0
+"""On shutdown: what a connection without any request yet has to send one, since it may be on its way."""
+SHORT_LIFE = 5.0
+BACKLOG = 2048
+
+
+class PatientProtocol(H11Protocol):
+    """uvicorn's protocol, that neither waits for ever for headers nor drops a request that is on its way."""
+
+    header_seconds = 10.0
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unwatch()
+        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        if self.cycle is None:
+            self._unwatch()
+            self._timer = self.loop.call_later(FRESH_SECONDS, self._give_up)
+        else:
+            super().shutdown()
+
+    def _watch(self) -> None:
+        """Have a timer run exactly while the headers of a request are awaited."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._unwatch()
+        elif self._timer is None:
+            self._timer = self.loop.call_later(self.header_seconds, self._give_up)
+
+    def _unwatch(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _give_up(self) -> None:
+        self._timer = None
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn's server, that on SIGTERM first says "not ready" and "Connection: close" for a while, then stops.
+
+    Attributes:
+        failed: the model could not be loaded, so the server stopped.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, workers: Workers, drain_seconds: float, stop_without_model: bool
+    ) -> None:
+        super().__init__(config)
+        self._workers, self._drain_seconds, self._stop_without_model = workers, drain_seconds, stop_without_model
+        self._exit_at: float | None = None
+        self.failed = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if sig == signal.SIGTERM and self.started and self._exit_at is None and not self.should_exit:
+            self._workers.draining = True
+            self._exit_at = time.monotonic() + self._drain_seconds
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._exit_at is not None and time.monotonic() >= self._exit_at:
+            self.should_exit = True
+        if self._workers.failure is not None and self._stop_without_model:
+            self.failed = self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The bound socket.
+
+    Raises:
+        ServerError: if the address can't be used.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        bound = socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise ServerError(f"Can't listen on {settings.host} port {settings.port}: {error.strerror}.") from error
+    bound.setblocking(False)
+    return bound
+
+
+def address(bound: socket.socket) -> str:
+    """The URL to open."""
+    host, port = bound.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{host}:{port}"
+
+
+def run_one(settings: Settings, build: Build, bound: socket.socket, stop_without_model: bool = True) -> bool:
+    """Serve in this process until told to stop; False if the model could not be loaded."""
+    log = configuration(settings.log_level)
+    app = build(settings)
+    protocol = type("Protocol", (PatientProtocol,), {"header_seconds": settings.header_seconds})
+    options: dict[str, Any] = {
+        "log_config": log,
+        "access_log": False,
+        "server_header": False,
+        "ws": "none",
+        "http": protocol,
+        "limit_concurrency": settings.max_connections,
+        "timeout_keep_alive": settings.keep_alive_seconds,
+        "timeout_graceful_shutdown": settings.shutdown_seconds,
+        "backlog": BACKLOG,
+    }
+    server = DrainingServer(
+        uvicorn.Config(app, **options), app.state.workers, settings.drain_seconds, stop_without_model
+    )
+    server.run([bound])
+    return not server.failed
+
+
+def run_many(settings: Settings, build: Build, bound: socket.socket) -> bool:
+    """Serve in `settings.processes` processes that share the socket; a process that dies is replaced.
+
+    Returns False if processes died at once, so that replacing them would never end.
+    """
+    logging.config.dictConfig(configuration(settings.log_level))
+    context = multiprocessing.get_context("spawn")
+    stopping: list[int] = []
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sig, lambda received, frame: stopping.append(received))
+
+    def start() -> tuple[SpawnProcess, float]:
+        process = context.Process(target=run_one, args=(settings, build, bound, False))
+        process.start()
+        return process, time.monotonic()
+
+    running, healthy = [start() for _ in range(settings.processes)], True
+    while not stopping and healthy:
+        time.sleep(0.2)
+        for index, (process, since) in enumerate(running):
+            if not process.is_alive() and not stopping:
+                logger.error("process died", extra={"pid": process.pid, "exit_code": process.exitcode})
+                healthy = healthy and time.monotonic() - since > SHORT_LIFE
+                if healthy:
+                    running[index] = start()
+    bound.close()
+    for process, _ in running:
+        process.terminate()
+    for process, _ in running:
+        process.join(settings.drain_seconds + settings.shutdown_seconds + 5)
+        process.kill()
+    return healthy
