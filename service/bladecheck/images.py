@@ -57,7 +57,7 @@ class Limits:
 
     Attributes:
         max_bytes: of the file.
-        max_pixels: of one frame, and of all sampled frames together. A pixel takes up to about 10 bytes of memory.
+        max_pixels: of one frame, and of all sampled frames together. A pixel takes up to 16 bytes of memory.
         frames: sampled of an animation, spread evenly; fewer where so many would pass `max_pixels`.
         max_frames: that a file may have.
         max_animation_pixels: decoded on the way to the last sampled frame; frames beyond are not looked at.
@@ -155,6 +155,8 @@ def _decode(data: bytes, kind: str, limits: Limits, at_least: int | None) -> Pic
     if kind == "JPEG" and (scans := hazards.jpeg_scans(data)) * width * height > limits.max_scan_pixels:
         raise PictureTooLarge(f"The JPEG has {scans:,} scans of {width} x {height} pixels, which takes too long.")
     orientation, has_gps = _metadata(image)
+    if kind == "TIFF":
+        orientation = 1  # Pillow turns TIFF pages itself, each by its own tag
     if at_least is not None and kind == "JPEG":
         image.draft("RGB", (at_least, at_least))
     frame_count = 1 if kind in ("JPEG", "HEIF") else int(getattr(image, "n_frames", 1))

@@ -36,7 +36,7 @@ def _white_level(image: Image.Image) -> float | None:
 
 
 def _to_grey(band: Image.Image, white: float) -> Image.Image:
-    values = np.nan_to_num(np.asarray(band).astype(np.float64))
+    values = np.nan_to_num(np.asarray(band).astype(np.float64), posinf=white, neginf=0)
     return Image.fromarray(np.clip(values * (255.0 / white), 0, 255).round().astype(np.uint8)).convert("RGB")
 
 
