@@ -1,0 +1,156 @@
+"""What an archive turned out to hold, in numbers and in one sentence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bladecheck.archives.item import Item, Status
+from bladecheck.archives.log import Log
+
+NAMED_ACCOUNTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A description of an archive after one pass.
+
+    Attributes:
+        title: what it is, such as "X archive".
+        parts: containers or data files it came in.
+        accounts: whose pictures these are, sorted.
+        posts: posts read, with or without pictures.
+        reposts: posts that pass on someone else's.
+        by_status: rows by Status, reposts included; their sum is the number of rows.
+        remote_reposts: of the remote rows, those of reposts: pictures that belong to another post.
+        months: pictures, local and remote as above, by the UTC month of the post, "YYYY-MM"; "" where unknown.
+        ignored: files that are neither pictures nor data; `ignored_names` are the first few.
+        unopened: members of an export that were not opened: private, or of no use here.
+        counts: further tallies by plain name, such as "link cards" or "revisits".
+        mapping: for tables, which column was taken for what.
+        warnings: how many.
+    """
+
+    title: str
+    parts: int
+    accounts: tuple[str, ...]
+    posts: int
+    reposts: int
+    by_status: Mapping[str, int]
+    remote_reposts: int
+    months: Mapping[str, int]
+    ignored: int
+    ignored_names: tuple[str, ...]
+    unopened: int
+    counts: Mapping[str, int]
+    mapping: Mapping[str, str]
+    warnings: int
+
+    @property
+    def rows(self) -> int:
+        """All rows, of every status."""
+        return sum(self.by_status.values())
+
+    @property
+    def images_local(self) -> int:
+        """Pictures held by the archive."""
+        return self.by_status.get(Status.PRESENT, 0)
+
+    @property
+    def images_remote(self) -> int:
+        """Pictures known only by URL, without those of reposts."""
+        return self.by_status.get(Status.REMOTE, 0) - self.remote_reposts
+
+    @property
+    def videos(self) -> int:
+        """Films, which are not scored."""
+        return self.by_status.get(Status.VIDEO_SKIPPED, 0)
+
+    @property
+    def missing(self) -> int:
+        """Pictures that the archive speaks of and does not hold."""
+        return self.by_status.get(Status.MISSING_MEDIA, 0)
+
+    @property
+    def not_images(self) -> int:
+        """Rows that turned out to be no picture."""
+        return self.by_status.get(Status.NOT_AN_IMAGE, 0)
+
+    @property
+    def sentence(self) -> str:
+        """One line, such as "X archive of @anytown_police, 2 parts, 4 pictures, 1 video skipped, 1 repost"."""
+        said = [self.title + _of_whom(self.accounts)]
+        if self.parts > 1:
+            said.append(f"{self.parts} parts")
+        if self.images_local or not self.images_remote:
+            said.append(_number(self.images_local, "picture"))
+        if self.images_remote:
+            said.append(_number(self.images_remote, "picture") + " known only by URL")
+        if self.videos:
+            said.append(_number(self.videos, "video") + " skipped")
+        if self.missing:
+            said.append(_number(self.missing, "picture") + " missing")
+        if self.not_images:
+            said.append(f"{self.not_images} not pictures")
+        if self.reposts:
+            said.append(_number(self.reposts, "repost"))
+        if self.ignored:
+            said.append(_number(self.ignored, "other file") + " ignored")
+        return ", ".join(said)
+
+
+class Tally:
+    """Counts rows as they pass."""
+
+    def __init__(self) -> None:
+        self.by_status: Counter[str] = Counter()
+        self.months: Counter[str] = Counter()
+        self.accounts: set[str] = set()
+        self.remote_reposts = 0
+
+    def add(self, item: Item) -> None:
+        """Counts one row."""
+        self.by_status[str(item.status)] += 1
+        borrowed = item.status == Status.REMOTE and item.is_repost
+        self.remote_reposts += borrowed
+        if item.status in (Status.PRESENT, Status.REMOTE) and not borrowed:
+            self.months[item.posted_at.strftime("%Y-%m") if item.posted_at else ""] += 1
+        if item.account:
+            self.accounts.add(item.account)
+
+    def found(self, title: str, containers: int, logs: list[Log]) -> Found:
+        """The description, with what the readers noted."""
+        counts: Counter[str] = Counter()
+        for log in logs:
+            counts.update(log.counts)
+        names = [name for log in logs for name in log.ignored_names]
+        accounts = self.accounts.union(*(log.accounts for log in logs))
+        return Found(
+            title=title,
+            parts=max(containers, sum(log.parts for log in logs)),
+            accounts=tuple(sorted(accounts)),
+            posts=sum(log.posts for log in logs),
+            reposts=sum(log.reposts for log in logs),
+            by_status=dict(sorted(self.by_status.items())),
+            remote_reposts=self.remote_reposts,
+            months=dict(sorted(self.months.items())),
+            ignored=sum(log.ignored for log in logs),
+            ignored_names=tuple(names[:20]),
+            unopened=sum(log.unopened for log in logs),
+            counts=dict(sorted(counts.items())),
+            mapping={meaning: column for log in logs for meaning, column in log.mapping.items()},
+            warnings=sum(len(log.warnings) for log in logs),
+        )
+
+
+def _of_whom(accounts: tuple[str, ...]) -> str:
+    if not accounts:
+        return ""
+    if len(accounts) > NAMED_ACCOUNTS:
+        return f" of {len(accounts)} accounts"
+    return " of " + " and ".join(name if " " in name else f"@{name}" for name in accounts)
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

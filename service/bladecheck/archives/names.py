@@ -1,0 +1,93 @@
+"""Member names: which are safe, which are junk, and what their endings and patterns say."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import datetime
+from posixpath import basename, splitext
+
+from bladecheck.archives.dates import parse_date, snowflake_date
+from bladecheck.archives.item import DateSource
+from bladecheck.archives.values import clean
+
+PICTURE_ENDINGS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"}) | {
+    *(".heic", ".heif", ".avif", ".jxl", ".jp2", ".jpg_large", ".jpg_orig")
+}
+VIDEO_ENDINGS = frozenset({".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".m3u8"}) | {
+    *(".3gp", ".mpg", ".mpeg", ".flv", ".wmv", ".ogv")
+}
+ARCHIVE_ENDINGS = frozenset((".zip", ".tar", ".tgz", ".7z", ".rar", ".wacz", ".cbz", ".bz2", ".xz", ".zst", ".gz"))
+JUNK_NAMES = frozenset((".ds_store", "thumbs.db", "desktop.ini", "ehthumbs.db", ".picasa.ini", "icon\r", ".nomedia"))
+
+X_MEDIA = re.compile(r"^(\d{15,20})-[A-Za-z0-9_-]{8,}\.")
+NUMBERED = re.compile(r"^(\d{15,20})_(\d{1,3})\.")
+STAMP = re.compile(
+    r"(?<!\d)((?:19|20)\d\d)-?([01]\d)-?([0-3]\d)[T _-]+(?:at )?([0-2]\d)[-.:_h]?([0-5]\d)[-.:_m]?([0-5]\d)(?!\d)"
+)
+DAY = re.compile(r"^((?:19|20)\d\d)-([01]\d)-([0-3]\d)(?!\d)")
+
+
+def normal(name: str) -> str:
+    """The name as shown and looked up: "/" between folders, composed Unicode (NFC), no NUL, no lone surrogates."""
+    name = name.replace("\\", "/")
+    while name.startswith("./"):
+        name = name[2:]
+    return unicodedata.normalize("NFC", clean(name))
+
+
+def refusal(name: str) -> str | None:
+    """Why a member name is hostile, or None. Nothing is ever written, yet such an archive is not to be trusted."""
+    parts = name.replace("\\", "/").split("/")
+    if not name or name.startswith("/") or re.match(r"^[A-Za-z]:[/\\]", name):
+        return "its name is an absolute path"
+    if ".." in parts:
+        return "its name leaves the archive (..)"
+    if any(ord(letter) < 32 for letter in name.rstrip("\r")) or len(name) > 4096:
+        return "its name holds control characters or is too long"
+    return None
+
+
+def is_junk(name: str) -> bool:
+    """Whether an operating system left this file behind."""
+    parts = name.lower().split("/")
+    return parts[-1] in JUNK_NAMES or parts[-1].startswith("._") or "__macosx" in parts[:-1]
+
+
+def ending(name: str) -> str:
+    """The ending in lower case with its dot, "" where there is none; a query after it is left out."""
+    return splitext(basename(name).split("?")[0].split(":")[0])[1].lower()
+
+
+def is_picture_name(name: str) -> bool:
+    """Whether the ending is one of a picture."""
+    return ending(name) in PICTURE_ENDINGS
+
+
+def is_video_name(name: str) -> bool:
+    """Whether the ending is one of a film."""
+    return ending(name) in VIDEO_ENDINGS
+
+
+def post_id_in(name: str) -> tuple[str, int] | None:
+    """An X post id and media index from a file name of an X archive or of gallery-dl; None for any other name."""
+    base = basename(name)
+    if (match := X_MEDIA.match(base)) and snowflake_date(match[1]):
+        return match[1], 0
+    if (match := NUMBERED.match(base)) and snowflake_date(match[1]):
+        return match[1], max(int(match[2]) - 1, 0)
+    return None
+
+
+def date_in(name: str) -> tuple[datetime | None, str]:
+    """A date from a file name and its DateSource: an X post id, a time stamp (taken as UTC), or a day at the start."""
+    if found := post_id_in(name):
+        return snowflake_date(found[0]), DateSource.SNOWFLAKE
+    base = basename(name)
+    if match := STAMP.search(base):
+        year, month, day, hour, minute, second = match.groups()
+        moment = parse_date(f"{year}-{month}-{day} {hour}:{minute}:{second}")
+    else:
+        match = DAY.match(base)
+        moment = parse_date("-".join(match.groups())) if match else None
+    return (moment, DateSource.FILENAME) if moment else (None, DateSource.NONE)

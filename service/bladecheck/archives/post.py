@@ -1,0 +1,152 @@
+"""A post as the archive tells it, and the rows for the pictures on it."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from bladecheck.archives.dates import parse_date, snowflake_date
+from bladecheck.archives.item import DateSource, Item, MediaType, Status
+from bladecheck.archives.source import Source
+from bladecheck.archives.values import JSON, text_of
+
+PLATFORM_HOSTS: tuple[tuple[str, str], ...] = (
+    ("twitter.com", "x"),
+    ("x.com", "x"),
+    ("twimg.com", "x"),
+    ("instagram.com", "instagram"),
+    ("cdninstagram.com", "instagram"),
+    ("facebook.com", "facebook"),
+    ("fb.com", "facebook"),
+    ("fbcdn.net", "facebook"),
+    ("bsky.app", "bluesky"),
+    ("tiktok.com", "tiktok"),
+    ("youtube.com", "youtube"),
+    ("youtu.be", "youtube"),
+    ("ytimg.com", "youtube"),
+    ("threads.net", "threads"),
+    ("threads.com", "threads"),
+    ("t.me", "telegram"),
+    ("reddit.com", "reddit"),
+    ("linkedin.com", "linkedin"),
+)
+STATUS_ID = re.compile(r"/status(?:es)?/(\d{5,20})")
+SHORTCODE = re.compile(r"instagram\.com/(?:[^/]+/)?(?:p|reel|tv)/([A-Za-z0-9_-]{5,})")
+BLUESKY_KEY = re.compile(r"bsky\.app/profile/[^/]+/post/([a-z0-9]{5,})")
+ACCOUNT_IN_URL = re.compile(
+    r"(?:twitter\.com|//(?:www\.|mobile\.)?x\.com|tiktok\.com|bsky\.app/profile)/@?([A-Za-z0-9_.:-]+)/"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What all pictures of one post share; fields as in Item."""
+
+    source_format: str
+    source_path: str
+    platform: str | None = None
+    account: str | None = None
+    post_id: str | None = None
+    post_url: str | None = None
+    posted_at: datetime | None = None
+    posted_at_source: str = DateSource.NONE
+    text: str | None = None
+    is_repost: bool = False
+    original_post_id: str | None = None
+    collected_at: datetime | None = None
+    extra: Mapping[str, JSON] = field(default_factory=dict)
+
+    def remote(self, index: int, url: str, **more: object) -> Item:
+        """A picture known only by its URL."""
+        return self._item(index, Status.REMOTE, media_url=url, **{"media_type": MediaType.PHOTO, **more})
+
+    def missing(self, index: int, detail: str, **more: object) -> Item:
+        """A picture that the archive speaks of and does not hold."""
+        return self._item(index, Status.MISSING_MEDIA, detail=detail, **{"media_type": MediaType.PHOTO, **more})
+
+    def video(self, index: int, **more: object) -> Item:
+        """A film, which is not scored."""
+        kind = {"media_type": MediaType.VIDEO, "detail": "films are not scored"}
+        return self._item(index, Status.VIDEO_SKIPPED, **{**kind, **more})
+
+    def not_image(self, index: int, detail: str, **more: object) -> Item:
+        """Something that is not a picture though it stands where one could be."""
+        return self._item(index, Status.NOT_AN_IMAGE, detail=detail, **more)
+
+    def stored(self, index: int, source: Source, name: str, **more: object) -> Item:
+        """A picture held by the archive as the member `name`."""
+        where = {"source_path": source.origin(name), "member": name, "opener": source.opener(name)}
+        return self._item(index, Status.PRESENT, **{"media_type": MediaType.PHOTO, **where, **more})
+
+    def _item(self, index: int, status: Status, **more: object) -> Item:
+        extra = {**self.extra, **more.pop("extra", {})}  # type: ignore[dict-item]
+        fields = {
+            "source_format": self.source_format,
+            "source_path": self.source_path,
+            "platform": self.platform,
+            "account": self.account,
+            "post_id": self.post_id,
+            "post_url": self.post_url,
+            "posted_at": self.posted_at,
+            "posted_at_source": self.posted_at_source,
+            "text": self.text,
+            "is_repost": self.is_repost,
+            "original_post_id": self.original_post_id,
+            "collected_at": self.collected_at,
+        }
+        return Item(**{**fields, **more, "media_index": index, "status": status, "extra": extra})  # type: ignore[arg-type]
+
+
+def dated(value: object, x_post_id: str | None = None, **how: bool) -> tuple[datetime | None, str]:
+    """A date field's moment and DateSource; where it can't be read, the moment in an X post's id."""
+    if moment := parse_date(value, **how):
+        return moment, DateSource.FIELD
+    if moment := snowflake_date(x_post_id):
+        return moment, DateSource.SNOWFLAKE
+    return None, DateSource.NONE
+
+
+def platform_of(url: str | None) -> str | None:
+    """The platform that a URL belongs to, or None."""
+    try:
+        host = (urlsplit(url or "").hostname or "").removeprefix("www.")
+    except ValueError:
+        return None
+    return next((name for known, name in PLATFORM_HOSTS if host == known or host.endswith("." + known)), None)
+
+
+def id_in_url(url: str | None) -> str | None:
+    """The post id in a post's URL (X, Instagram's short code, Bluesky's record key), or None."""
+    for pattern in (STATUS_ID, SHORTCODE, BLUESKY_KEY):
+        if url and (match := pattern.search(url)):
+            return match[1]
+    return None
+
+
+def account_in_url(url: str | None) -> str | None:
+    """The account name in a post's URL, or None."""
+    match = ACCOUNT_IN_URL.search(url or "")
+    return match[1] if match and match[1] not in ("i", "status", "statuses") else None
+
+
+def x_post_url(account: str | None, post_id: str | None) -> str | None:
+    """The address of an X post; None without an id."""
+    return f"https://x.com/{account or 'i/web'}/status/{post_id}" if post_id else None
+
+
+def plain_text(value: object) -> str | None:
+    """Text of an X post with its &amp; and the like resolved, or None."""
+    text = text_of(value)
+    return html.unescape(text) if text else None
+
+
+def https(url: object) -> str | None:
+    """A picture's URL, raised to https where it is plain http; None for anything that is no web address."""
+    text = text_of(url)
+    if not text or not re.match(r"^https?://", text.strip(), re.I):
+        return None
+    return re.sub(r"^http://", "https://", text.strip(), flags=re.I)

@@ -1,0 +1,47 @@
+"""What a reader is: it tells whether it knows a source, and gives a row for each picture in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
+
+from bladecheck.archives.item import Item
+from bladecheck.archives.source import Source
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """One family of archive formats.
+
+    Attributes:
+        name: short and stable, as in `--format`.
+        title: how it is called in a sentence, such as "X archive".
+    """
+
+    name: str
+    title: str
+
+    def detect(self, source: Source) -> float:
+        """How sure it is, 0 to 1, that the source is of its format; cheap, and opens nothing private.
+
+        Raises:
+            ArchiveError: it knows the format and knows that it can't be read; the text explains.
+        """
+        ...
+
+    def read(self, source: Source) -> Iterator[Item]:
+        """A row for each picture, streaming; posts, warnings and ignored files go to `source.log`.
+
+        Raises:
+            ArchiveError: the archive as a whole can't be read.
+        """
+        ...
+
+
+@runtime_checkable
+class JoinsParts(Protocol):
+    """A reader whose exports may come in several containers."""
+
+    def part_of(self, source: Source) -> str | None:
+        """A key shared by the parts of one export; "" joins whatever export there is; None stands alone."""
+        ...

@@ -1,0 +1,133 @@
+"""A Bluesky repository (CAR): posts without pictures; those are blobs beside it, or on the network by their id."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Mapping
+from posixpath import basename, dirname
+from typing import Any
+
+from bladecheck.archives.item import Item
+from bladecheck.archives.post import Post, dated
+from bladecheck.archives.source import Source
+from bladecheck.archives.values import dict_of, dig, list_of, text_of
+from bladecheck.errors import ArchiveError
+
+BLOB = re.compile(r"^(bafkrei[a-z2-7]{52})(?:\.[A-Za-z0-9]+)?$")
+POSTS, REPOSTS = "app.bsky.feed.post", "app.bsky.feed.repost"
+FULL_SIZE = "https://cdn.bsky.app/img/feed_fullsize/plain/{did}/{cid}@jpeg"
+
+
+def is_blob(base: str) -> bool:
+    """Whether a file is named by the id of its content, as blobs are."""
+    return bool(BLOB.match(base))
+
+
+def car_items(source: Source, name: str, source_format: str, used: set[str]) -> Iterator[Item]:
+    """Rows for the pictures of a repository's posts; blobs found beside it are added to `used`.
+
+    Raises:
+        ArchiveError: not a CAR, or libipld is not installed.
+    """
+    roots, blocks = _decoded(source, name)
+    commit = dict_of(blocks.get(roots[0])) if roots else {}
+    did = text_of(commit.get("did"))
+    blobs = {match[1]: n for n in source.names() if (match := BLOB.match(basename(n)))}
+    account = _handle(blobs) or did
+    source.log.account(account)
+    keys = _record_keys(blocks)
+    for cid, block in sorted(blocks.items(), key=lambda pair: keys.get(pair[0], "")):
+        kind = dig(block, "$type")
+        if kind == REPOSTS:
+            source.log.reposts += 1
+        elif kind == POSTS:
+            source.log.post()
+            key = keys.get(cid, "").rsplit("/", 1)[-1] or None
+            where = f"{name}, post {key or _text(cid)[:16]}"
+            post = _post(source_format, source.origin(name), dict_of(block), key, account, did)
+            yield from source.log.guarded(where, _items, source, post, dict_of(block), did, blobs, used)
+
+
+def _decoded(source: Source, name: str) -> tuple[list[bytes], Mapping[bytes, object]]:
+    try:
+        import libipld
+    except ImportError as error:
+        raise ArchiveError(f"{name} is a CAR file, which needs libipld: pip install 'bladecheck[archive]'") from error
+    data = source.open(name, source.limits.data_bytes)
+    try:
+        header, blocks = libipld.decode_car(data)
+    except Exception as error:
+        raise ArchiveError(f"{name} is not a whole CAR file: {error}") from error
+    return [root for root in list_of(dig(header, "roots")) if isinstance(root, bytes)], blocks
+
+
+def _record_keys(blocks: Mapping[bytes, object]) -> dict[bytes, str]:
+    """Content id to `collection/key`, from the tree's nodes; an entry leaves out what it shares with the one before."""
+    keys: dict[bytes, str] = {}
+    for block in blocks.values():
+        before = b""
+        for entry in list_of(dig(block, "e")):
+            suffix, shared, value = dig(entry, "k"), dig(entry, "p"), dig(entry, "v")
+            if not isinstance(suffix, bytes) or not isinstance(shared, int) or not isinstance(value, bytes):
+                continue
+            before = before[:shared] + suffix
+            keys[value] = before.decode("utf-8", "replace")
+    return keys
+
+
+def _post(
+    source_format: str, path: str, record: Mapping[str, object], key: str | None, account: str | None, did: str | None
+) -> Post:
+    moment, origin = dated(record.get("createdAt"))
+    who = account or did
+    return Post(
+        source_format,
+        path,
+        platform="bluesky",
+        account=account,
+        post_id=key,
+        post_url=f"https://bsky.app/profile/{who}/post/{key}" if who and key else None,
+        posted_at=moment,
+        posted_at_source=origin,
+        text=text_of(record.get("text")),
+    )
+
+
+def _items(
+    source: Source, post: Post, record: Mapping[str, object], did: str | None, blobs: Mapping[str, str], used: set[str]
+) -> Iterator[Item]:
+    embed = dict_of(record.get("embed"))
+    embed = dict_of(embed.get("media")) or embed
+    kind = str(embed.get("$type", ""))
+    if kind.endswith("embed.video"):
+        yield post.video(0, alt_text=text_of(embed.get("alt")))
+    if kind.endswith("embed.external"):
+        source.log.counts["link cards"] += 1
+    for index, picture in enumerate(list_of(embed.get("images"))):
+        cid = _text(dig(picture, "image", "ref"))
+        alt = text_of(dig(picture, "alt"))
+        url = FULL_SIZE.format(did=did, cid=cid) if did and cid else None
+        if name := blobs.get(cid):
+            used.add(name)
+            yield post.stored(index, source, name, media_url=url, alt_text=alt)
+        elif url:
+            yield post.remote(index, url, alt_text=alt, detail="a CAR holds no pictures, and its blob is not beside it")
+        else:
+            yield post.missing(index, "the post names no blob", alt_text=alt)
+
+
+def _text(reference: Any) -> str:
+    """A content id as text: base32, multibase "b". Ids may come as bytes, as text, or as a link."""
+    if isinstance(reference, dict):
+        reference = reference.get("$link")
+    if isinstance(reference, bytes):
+        return "b" + base64.b32encode(reference).decode().lower().rstrip("=")
+    return reference if isinstance(reference, str) else ""
+
+
+def _handle(blobs: Mapping[str, str]) -> str | None:
+    """The handle in the blob folder's name, `<handle>_blobs`."""
+    folders = {basename(dirname(name)) for name in blobs.values()}
+    handles = {folder.removesuffix("_blobs") for folder in folders if folder.endswith("_blobs")}
+    return handles.pop() if len(handles) == 1 else None

@@ -1,0 +1,54 @@
+"""4CAT's CSV exports of posts: X, Instagram, Telegram and others, told by the columns they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from bladecheck.archives.item import Item
+from bladecheck.archives.mapping import YES, urls_in
+from bladecheck.archives.names import is_video_name
+from bladecheck.archives.post import Post, account_in_url, dated, https, plain_text, platform_of
+from bladecheck.archives.readers.table_presets import PresetTableReader
+from bladecheck.archives.source import Source
+from bladecheck.archives.tables import Table
+from bladecheck.archives.values import first_text, handle_of, text_of
+
+PICTURE_COLUMNS = ("images", "image_urls", "image_url", "media_urls", "media_url", "photo_url", "thumbnail_url")
+VIDEO_COLUMNS = ("videos", "video_url", "video_urls")
+
+
+class FourCatTableReader(PresetTableReader):
+    """One row for each post; several addresses in a cell are split by commas."""
+
+    name = "4cat_csv"
+    title = "4CAT table"
+    required = (frozenset(("id", "thread_id", "timestamp", "body", "author")),)
+
+    def items(self, source: Source, table: Table, row: Mapping[str, str]) -> Iterator[Item]:
+        link = first_text(row, "link", "url", "post_url")
+        post_id = text_of(row["id"])
+        pictures = next((urls for column in PICTURE_COLUMNS if (urls := urls_in(row[column]))), [])
+        films = next((urls for column in VIDEO_COLUMNS if (urls := urls_in(row[column]))), [])
+        platform = platform_of(link) or platform_of(pictures[0] if pictures else None)
+        moment, origin = dated(row["unix_timestamp"] or row["timestamp"], post_id if platform == "x" else None)
+        account = handle_of(row["author"]) or account_in_url(link)
+        post = Post(
+            self.name,
+            source.origin(table.member),
+            platform=platform,
+            account=account,
+            post_id=post_id,
+            post_url=link,
+            posted_at=moment,
+            posted_at_source=origin,
+            text=plain_text(row["body"]),
+            is_repost=row["is_retweet"].lower() in YES,
+        )
+        source.log.post(repost=post.is_repost)
+        source.log.account(account if not pictures else None)
+        for index, url in enumerate([*pictures, *(film for film in films if film not in pictures)]):
+            address = https(url)
+            if address is None or url in films or is_video_name(address):
+                yield post.video(index, media_url=address)
+            else:
+                yield post.remote(index, address)

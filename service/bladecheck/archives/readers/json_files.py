@@ -1,0 +1,71 @@
+"""JSON files within a source: which to look at, a sample for telling formats apart, and pictures beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from posixpath import basename
+from urllib.parse import parse_qs, urlsplit
+
+from bladecheck.archives.item import Item, Status
+from bladecheck.archives.names import is_junk, is_picture_name
+from bladecheck.archives.records import peek
+from bladecheck.archives.source import Source
+
+PACKED = (".gz", ".bz2", ".xz")
+JSON_ENDINGS = (".json", ".jsonl", ".ndjson", ".jl", ".jsonlines")
+# Files that are at times JSON lines though their name does not say so; only looked into when given alone.
+VAGUE_ENDINGS = ("", ".txt", ".log", ".dat", ".data")
+SAMPLED_FILES = 3
+SHORTEST_TELLING_NAME = 12
+
+
+def json_names(source: Source) -> list[str]:
+    """The members that are JSON by their ending; for a single file, also one with a vague ending."""
+    return [name for name in source.names() if not is_junk(name) and _is_json_name(name, source.is_container)]
+
+
+def sampled(source: Source) -> list[object]:
+    """A few records from the first few JSON files."""
+    return [record for name in json_names(source)[:SAMPLED_FILES] for record in peek(source, name)]
+
+
+def localized(source: Source, items: Iterable[Item], linked: set[str]) -> Iterator[Item]:
+    """The items, those known by URL turned into stored ones where a picture of that name lies beside the data."""
+    for item in items:
+        name = _beside(source, item)
+        if name is None:
+            yield item
+            continue
+        linked.add(name)
+        yield replace(
+            item, status=Status.PRESENT, member=name, source_path=source.origin(name), opener=source.opener(name)
+        )
+
+
+def _beside(source: Source, item: Item) -> str | None:
+    if item.status != Status.REMOTE or not source.is_container or not item.media_url:
+        return None
+    base = _file_name(item.media_url)
+    # A short name, such as 1.jpg, proves nothing.
+    for wanted in (f"{item.post_id}-{base}", base if len(base) > SHORTEST_TELLING_NAME else ""):
+        if is_picture_name(wanted) and (name := source.find(wanted)):
+            return name
+    return None
+
+
+def _file_name(url: str) -> str:
+    parts = urlsplit(url)
+    base = basename(parts.path)
+    kind = parse_qs(parts.query).get("format", [""])[0]
+    return f"{base}.{kind}" if kind and "." not in base else base
+
+
+def _is_json_name(name: str, in_container: bool) -> bool:
+    lower = basename(name).lower()
+    for packed in PACKED:
+        lower = lower.removesuffix(packed)
+    if lower.endswith(JSON_ENDINGS):
+        return True
+    dot = lower.rfind(".")
+    return not in_container and (lower[dot:] if dot >= 0 else "") in VAGUE_ENDINGS

@@ -1,0 +1,150 @@
+"""Web archives: WARC, ARC and WACZ. A picture is what begins like one, whatever the server called it."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from posixpath import basename
+from typing import Any
+
+from bladecheck.archives.dates import parse_date
+from bladecheck.archives.item import Item
+from bladecheck.archives.magic import HEAD_BYTES, is_video, picture_kind
+from bladecheck.archives.names import is_picture_name
+from bladecheck.archives.post import Post, platform_of
+from bladecheck.archives.source import Source
+from bladecheck.archives.streams import DAMAGE
+from bladecheck.archives.values import clean
+from bladecheck.errors import ArchiveError
+
+FILES = re.compile(r"\.w?arc(?:\.gz)?$", re.I)
+# What crawlers add of their own: pictures of whole pages, page texts.
+CRAWLER_RECORDS = re.compile(r"^urn:")
+CHUNK = 1024 * 1024
+
+
+class WarcReader:
+    """Each answer of a server is a row: a picture, or why it is none. `revisit` records are counted."""
+
+    name = "warc"
+    title = "web archive"
+
+    def detect(self, source: Source) -> float:
+        return 0.97 if _files(source) else 0.0
+
+    def read(self, source: Source) -> Iterator[Item]:
+        """Raises ArchiveError where warcio is not installed, or a file given alone is no web archive."""
+        names = _files(source)
+        for name in names:
+            source.log.parts += 1
+            yield from self._file(source, name)
+        for name in source.names():
+            if name not in names:
+                source.log.leave()
+
+    def _file(self, source: Source, name: str) -> Iterator[Item]:
+        with _opened(source, name) as records:
+            count = 0
+            try:
+                for record in records:
+                    count += 1
+                    item = self._item(source, name, record, records)
+                    if item:
+                        yield item
+            except Exception as error:
+                if not count and not source.is_container:
+                    raise ArchiveError(f"{basename(name)} is no web archive: {str(error)[:200]}") from error
+                source.log.warn(
+                    f"{name} breaks off after record {count} ({str(error)[:120]}); what came before is kept."
+                )
+
+    def _item(self, source: Source, name: str, record: Any, records: Any) -> Item | None:
+        kind = record.rec_type
+        if kind == "revisit":
+            source.log.counts["revisits"] += 1
+            return None
+        url = clean(record.rec_headers.get_header("WARC-Target-URI") or record.rec_headers.get_header("uri") or "")
+        if kind not in ("response", "resource") or not url:
+            return None
+        if CRAWLER_RECORDS.match(url):
+            source.log.counts["pages as pictures or text, by the crawler"] += 1
+            return None
+        seen = record.rec_headers.get_header("WARC-Date") or record.rec_headers.get_header("archive-date")
+        post = Post(
+            self.name,
+            source.origin(name),
+            platform=platform_of(url) or "web",
+            collected_at=parse_date(seen),
+        )
+        status = _status(record)
+        if status not in (None, "200"):
+            return post.not_image(0, f"the server answered {status}", member=name, media_url=url)
+        try:
+            head = _read(record.content_stream(), HEAD_BYTES)
+        except DAMAGE as error:
+            return post.missing(0, f"its record is damaged: {error}", member=name, media_url=url)
+        # Only after reading: asking for the place moves warcio past the record.
+        return self._judged(source, post, name, url, head, records.get_record_offset(), _claim(record))
+
+    def _judged(self, source: Source, post: Post, name: str, url: str, head: bytes, offset: int, claim: str) -> Item:
+        if picture_kind(head):
+            opener = partial(_record_bytes, source, name, offset)
+            return post.stored(0, source, name, media_url=url, opener=opener, extra={"record_offset": offset})
+        if is_video(head) or claim.startswith("video/"):
+            return post.video(0, member=name, media_url=url)
+        if not head and (claim.startswith("image/") or is_picture_name(url)):
+            return post.missing(0, "the record is empty", member=name, media_url=url)
+        what = f"said to be {claim}" if claim else "of no stated type"
+        return post.not_image(0, f"{what}, but does not begin like a picture", member=name, media_url=url)
+
+
+def _files(source: Source) -> list[str]:
+    """Web archives among the members; the indexes and page lists of a WACZ are not looked at."""
+    return [name for name in source.names() if FILES.search(name)]
+
+
+@contextmanager
+def _opened(source: Source, name: str, offset: int = 0) -> Iterator[Any]:
+    try:
+        from warcio.archiveiterator import ArchiveIterator
+    except ImportError as error:
+        raise ArchiveError(f"{name} is a web archive, which needs warcio: pip install 'bladecheck[archive]'") from error
+    with source.open_stream(name) as stream:
+        if offset:
+            stream.seek(offset)
+        buffered = stream if isinstance(stream, io.BufferedIOBase) else io.BufferedReader(stream)  # type: ignore[type-var]
+        yield ArchiveIterator(buffered, arc2warc=True)
+
+
+def _record_bytes(source: Source, name: str, offset: int) -> bytes:
+    cap = source.limits.member_bytes
+    with _opened(source, name, offset) as records:
+        try:
+            record = next(iter(records))
+            data = _read(record.content_stream(), cap + 1)
+        except (StopIteration, *DAMAGE) as error:
+            raise ArchiveError(f"{name}: the record at {offset} is damaged: {error}") from error
+    if len(data) > cap:
+        raise ArchiveError(f"{name}: the record at {offset} is larger than {cap} bytes; it is not read")
+    return data
+
+
+def _read(stream: Any, count: int) -> bytes:
+    """Up to `count` bytes; warcio's streams may give fewer at a time."""
+    parts: list[bytes] = []
+    while count > 0 and (part := stream.read(min(count, CHUNK))):
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def _status(record: Any) -> str | None:
+    return record.http_headers.get_statuscode() if record.http_headers else None
+
+
+def _claim(record: Any) -> str:
+    headers = record.http_headers or record.rec_headers
+    return clean((headers.get_header("Content-Type") or "").split(";")[0].strip().lower())[:100]

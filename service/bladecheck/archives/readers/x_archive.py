@@ -1,0 +1,266 @@
+"""X's "your archive", whole, in parts, re-zipped, unpacked or of old; private members are never opened."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from posixpath import basename, dirname
+
+from bladecheck.archives.item import Item, MediaType
+from bladecheck.archives.log import ODD_SHAPES
+from bladecheck.archives.names import ending, is_junk, is_video_name
+from bladecheck.archives.post import Post, dated, https, plain_text, x_post_url
+from bladecheck.archives.readers.pictures import loose_item, loose_pictures
+from bladecheck.archives.records import values, whole_text
+from bladecheck.archives.source import Narrowed, Source
+from bladecheck.archives.values import JSON, dict_of, dig, first_id, handle_of, id_of, list_of, text_of
+from bladecheck.errors import ArchiveError
+
+POSTS = re.compile(r"^(tweets?|posts?|community-tweets?)(-part\d+)?\.js$")
+IDENTITY = frozenset(("manifest.js", "account.js"))
+MEDIA_FOLDERS = frozenset(("tweets_media", "tweet_media", "posts_media", "post_media", "community_tweet_media"))
+PRIVATE_MARKS = frozenset(("direct-messages.js", "direct-message.js", "direct_messages_media", "direct_message_media"))
+# The data files open with an assignment of at most this many characters before the JSON.
+HEADER = re.compile(r"^\ufeff?\s*window\.(?:YTD\.[\w.]+|__THAR_CONFIG)\s*=\s*")
+
+
+class XArchiveReader:
+    """`data/tweets.js` with `data/tweets_media/`; only the account's public posts and their media are opened."""
+
+    name = "x_archive"
+    title = "X archive"
+
+    def detect(self, source: Source) -> float:
+        if _bases(source) or _media_folders(source):
+            return 1.0
+        marks = {
+            part for name in source.names() if ending(name) == ".js" or "_media/" in name for part in name.split("/")
+        }
+        return 1.0 if marks & PRIVATE_MARKS else 0.0
+
+    def part_of(self, source: Source) -> str | None:
+        keys = {_identity(_open_members(source), base)[1] for base in _bases(source)}
+        return keys.pop() or "" if len(keys) == 1 else None if keys else ""
+
+    def read(self, source: Source) -> Iterator[Item]:
+        """Raises ArchiveError where a whole data file can't be read; a broken post is passed over with a warning."""
+        public = _open_members(source)
+        bases = _bases(public)
+        for base in bases:
+            yield from _Archive(public, base, self.name, alone=len(bases) == 1).items()
+        if not bases:
+            public.log.warn("no tweets.js is here, only media: is the first part of the archive missing?")
+            for folder in sorted(_media_folders(public)):
+                yield from loose_pictures(public, self.name, within=folder + "/")
+        yield from self._outside(source, public, bases)
+
+    def _outside(self, source: Source, public: Source, bases: list[str]) -> Iterator[Item]:
+        """Pictures in a folder beside the archives; nothing within an archive."""
+        roots = [
+            dirname(base.rstrip("/")) if basename(base.rstrip("/")) == "data" else base.rstrip("/") for base in bases
+        ]
+        roots += [dirname(dirname(folder)) for folder in _media_folders(source)] if not bases else []
+        for name in source.names():
+            if any(not root or name.startswith(root + "/") for root in roots) or not roots:
+                if name not in public:
+                    source.log.leave()
+            elif item := loose_item(source, self.name, name):
+                yield item
+
+
+class _Archive:
+    """One account's archive: the folder `base` of its data files."""
+
+    def __init__(self, source: Source, base: str, source_format: str, alone: bool) -> None:
+        self.source, self.base, self.format = source, base, source_format
+        self.account, self.account_id = _identity(source, base)
+        self.media = sorted(
+            (basename(name), name)
+            for name in source.names()
+            if basename(dirname(name)) in MEDIA_FOLDERS and (alone or name.startswith(base)) and not is_junk(name)
+        )
+        self.used: set[str] = set()
+        self.told: set[str] = set()
+
+    def items(self) -> Iterator[Item]:
+        self.source.log.account(self.account)
+        files = self._files()
+        for name in files:
+            self.source.log.parts += not basename(name).startswith("community")
+            yield from self._file(name)
+        yield from self._unclaimed()
+
+    def _files(self) -> list[str]:
+        here = (name for name in self.source.names() if dirname(name) == self.base.rstrip("/"))
+        found = sorted((name for name in here if POSTS.match(basename(name))), key=_part_order)
+        listed = _listed(self.source, self.base)
+        if not listed:
+            return found
+        for name in sorted(listed - {basename(name) for name in found}):
+            self.source.log.warn(f"the manifest lists {name}, which is not here; is a part missing?")
+        chosen = [name for name in found if basename(name) in listed]
+        for name in found:
+            if name not in chosen and chosen:
+                self.source.log.warn(f"{name} is not in the archive's manifest and is passed over.")
+        return chosen or found
+
+    def _file(self, name: str) -> Iterator[Item]:
+        text = whole_text(self.source, name)
+        match = HEADER.match(text)
+        start = text.find("[", match.end() if match else 0)
+        if start < 0:
+            self.source.log.warn(f"{name} holds no list of posts.")
+            return
+        for where, value in values(self.source, name, text, start + 1):
+            yield from self.source.log.guarded(where, self._post, value)
+
+    def _post(self, value: object) -> list[Item]:
+        tweet = dict_of(dig(value, "tweet")) or dict_of(value)
+        post_id = first_id(tweet, "id_str", "id")
+        if not tweet or (post_id is None and "full_text" not in tweet and "text" not in tweet):
+            raise ValueError("not a post")
+        media = list_of(dig(tweet, "extended_entities", "media")) or list_of(dig(tweet, "entities", "media"))
+        post = self._describe(tweet, post_id, media)
+        self.source.log.post(repost=post.is_repost)
+        return [self._medium(post, index, dict_of(medium)) for index, medium in enumerate(media)]
+
+    def _describe(self, tweet: Mapping[str, object], post_id: str | None, media: list[object]) -> Post:
+        text = plain_text(tweet.get("full_text")) or plain_text(tweet.get("text"))
+        others = [id_of(dig(m, "source_status_id_str")) or id_of(dig(m, "source_status_id")) for m in media]
+        owners = {id_of(dig(m, "source_user_id_str")) or id_of(dig(m, "source_user_id")) for m in media} - {None}
+        original = next((other for other in others if other and other != post_id), None)
+        not_own = bool(original) and owners != {self.account_id}
+        moment, origin = dated(tweet.get("created_at"), post_id)
+        extra: dict[str, JSON] = {}
+        if language := text_of(tweet.get("lang")):
+            extra["lang"] = language
+        if tweet.get("possibly_sensitive") is True:
+            extra["possibly_sensitive"] = True
+        repost = bool(text and text.startswith("RT @")) or not_own
+        return Post(
+            self.format,
+            str(self.source.path),
+            platform="x",
+            account=self.account,
+            post_id=post_id,
+            post_url=x_post_url(self.account, post_id),
+            posted_at=moment,
+            posted_at_source=origin,
+            text=text,
+            is_repost=repost,
+            original_post_id=original if repost else None,
+            extra=extra,
+        )
+
+    def _medium(self, post: Post, index: int, medium: Mapping[str, object]) -> Item:
+        kind = text_of(medium.get("type")) or "photo"
+        url = https(medium.get("media_url_https")) or https(medium.get("media_url"))
+        alt = text_of(medium.get("ext_alt_text")) or text_of(medium.get("alt_text"))
+        film = kind in (MediaType.VIDEO, MediaType.ANIMATED_GIF)
+        name = self._find(post.post_id, url, film)
+        if name:
+            self.used.add(name)
+        self.told.add(post.post_id or "")
+        if film:
+            return post.video(index, media_type=MediaType(kind), member=name, media_url=url, alt_text=alt)
+        if name:
+            return post.stored(index, self.source, name, media_url=url, alt_text=alt)
+        detail = "not in the archive; a part may be missing, or X left it out"
+        return post.missing(index, detail, media_url=url, alt_text=alt)
+
+    def _find(self, post_id: str | None, url: str | None, film: bool) -> str | None:
+        if not post_id:
+            return None
+        prefix = f"{post_id}-"
+        wanted = prefix + basename((url or "").split("?")[0])
+        at = bisect_left(self.media, (prefix, ""))
+        same_post = []
+        while at < len(self.media) and self.media[at][0].startswith(prefix):
+            same_post.append(self.media[at])
+            at += 1
+        exact = next((name for base, name in same_post if base == wanted), None)
+        if exact and not film:
+            return exact
+        free = [name for _, name in same_post if name not in self.used and is_video_name(name)]
+        return (free[0] if free else None) if film else None
+
+    def _unclaimed(self) -> Iterator[Item]:
+        """Media that no post names: still pictures of this account, with the date in their name."""
+        for base, name in self.media:
+            if name in self.used or (is_video_name(name) and base.split("-")[0] in self.told):
+                continue
+            item = loose_item(self.source, self.format, name)
+            if item:
+                self.source.log.counts["media that no post names"] += 1
+                yield _owned(item, self.account)
+
+
+def _open_members(source: Source) -> Source:
+    """Only what may be opened: the posts, who they are by, and their media."""
+
+    def allowed(name: str) -> bool:
+        base = basename(name)
+        return base in IDENTITY or bool(POSTS.match(base)) or basename(dirname(name)) in MEDIA_FOLDERS
+
+    return source if isinstance(source, Narrowed) else Narrowed(source, allowed)
+
+
+def _bases(source: Source) -> list[str]:
+    """Folders ("" or ending in "/") that hold X's data files, told by their first bytes."""
+    found: set[str] = set()
+    for name in source.names():
+        base = basename(name)
+        if base in IDENTITY or POSTS.match(base):
+            folder = name[: len(name) - len(base)]
+            if folder not in found and HEADER.match(source.head(name, 200).decode("utf-8", "replace")):
+                found.add(folder)
+    return sorted(found)
+
+
+def _media_folders(source: Source) -> set[str]:
+    folders = {dirname(name) for name in source.names()}
+    return {folder for folder in folders if basename(folder) in MEDIA_FOLDERS}
+
+
+def _identity(source: Source, base: str) -> tuple[str | None, str | None]:
+    """Account name and id, from account.js, else from the manifest; the e-mail address beside them is not kept."""
+    for name, steps in (("account.js", (0, "account")), ("manifest.js", ("userInfo",))):
+        if base + name not in source:
+            continue
+        record = dict_of(dig(_assigned(source, base + name), *steps))
+        account = handle_of(record.get("username")) or handle_of(record.get("userName"))
+        if account:
+            return account, id_of(record.get("accountId"))
+    return None, None
+
+
+def _listed(source: Source, base: str) -> set[str]:
+    """The posts files that the manifest names, by base name; whatever else it names is not looked at."""
+    if base + "manifest.js" not in source:
+        return set()
+    kinds = dict_of(dig(_assigned(source, base + "manifest.js"), "dataTypes"))
+    names = (text_of(dig(file, "fileName")) for kind in kinds.values() for file in list_of(dig(kind, "files")))
+    return {basename(name) for name in names if name and POSTS.match(basename(name))}
+
+
+def _assigned(source: Source, name: str) -> object:
+    """What a small data file assigns, or None."""
+    try:
+        text = whole_text(source, name)
+        match = HEADER.match(text)
+        first = next(values(source, name, text, match.end() if match else 0), None)
+    except (ArchiveError, *ODD_SHAPES):
+        return None
+    return first[1] if first else None
+
+
+def _part_order(name: str) -> tuple[str, int]:
+    match = re.search(r"-part(\d+)\.js$", name)
+    return (name[: match.start()] if match else name[:-3], int(match[1]) if match else 0)
+
+
+def _owned(item: Item, account: str | None) -> Item:
+    from dataclasses import replace
+
+    return replace(item, account=account, post_url=x_post_url(account, item.post_id))

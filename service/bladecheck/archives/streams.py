@@ -1,0 +1,110 @@
+"""Read-only streams that refuse to grow without end, and windows into larger files."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import zipfile
+import zlib
+from typing import IO, BinaryIO, cast
+
+from bladecheck.archives.limits import Limits
+from bladecheck.archives.magic import container_kind
+from bladecheck.errors import ArchiveError
+
+# What the standard library's decompressors and zipfile raise on damaged input.
+DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    NotImplementedError,
+    RuntimeError,
+)
+
+BUFFER = 256 * 1024
+
+
+class Bounded(io.RawIOBase):
+    """Passes reads through and raises ArchiveError once more than `limit` bytes have come out."""
+
+    def __init__(self, inner: IO[bytes], limit: int, label: str) -> None:
+        self._inner, self._left, self._label = inner, limit, label
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer)  # type: ignore[arg-type]
+        data = self._inner.read(min(len(view), self._left + 1))
+        self._left -= len(data)
+        if self._left < 0:
+            raise ArchiveError(
+                f"{self._label} unpacks to far more than it should (a zip bomb?); it is not read further"
+            )
+        view[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._inner.close()
+        super().close()
+
+
+class Window(io.RawIOBase):
+    """A seekable view of `size` bytes from `start` of an open file, read by position, so many may share one file."""
+
+    def __init__(self, file: int, start: int, size: int) -> None:
+        self._file, self._start, self._size, self._at = file, start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer)  # type: ignore[arg-type]
+        data = os.pread(self._file, max(0, min(len(view), self._size - self._at)), self._start + self._at)
+        view[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+def bounded(stream: IO[bytes], packed: int, limits: Limits, label: str) -> BinaryIO:
+    """A buffered stream that may give at most the allowed ratio of its `packed` size."""
+    limit = min(limits.total_bytes, max(limits.ratio_floor, packed * limits.ratio))
+    return cast(BinaryIO, io.BufferedReader(Bounded(stream, limit, label), BUFFER))
+
+
+def unpacked(stream: BinaryIO, packed: int, limits: Limits, label: str) -> BinaryIO:
+    """The stream itself, or, where it is gzip, bzip2 or xz, what it unpacks to, bounded.
+
+    Raises:
+        ArchiveError: it is packed in a way that can't be read here.
+    """
+    buffered = (
+        stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, stream), BUFFER)
+    )
+    kind = container_kind(buffered.peek(8)[:8])
+    if kind == "gzip":
+        return bounded(cast(IO[bytes], gzip.GzipFile(fileobj=buffered)), packed, limits, label)
+    if kind == "bzip2":
+        return bounded(cast(IO[bytes], bz2.BZ2File(buffered)), packed, limits, label)
+    if kind == "xz":
+        return bounded(cast(IO[bytes], lzma.LZMAFile(buffered)), packed, limits, label)
+    if kind == "zstandard":
+        raise ArchiveError(f"{label} is packed with zstd, which is not read here; unpack it first (zstd -d)")
+    return cast(BinaryIO, buffered)
