@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 from fastapi import FastAPI
 
-from bladecheck import __version__, api, apidocs, health, problems
+from bladecheck import __version__, api, apidocs, health, oip, problems
 from bladecheck.bodies import Bodies
 from bladecheck.guard import Guard
 from bladecheck.metrics import Metrics
@@ -38,9 +38,10 @@ def create_app(source: Source, settings: Settings, policy: Policy | None = None)
     app.add_middleware(Observe, workers=app.state.workers, metrics=app.state.metrics)
     app.include_router(health.router)
     app.include_router(api.router)
+    app.include_router(oip.router)
     app.include_router(apidocs.router)
     apidocs.mount(app)
-    if find_spec("bladecheck.pages"):
+    if (spec := find_spec("bladecheck.pages")) and spec.origin:
         pages = import_module("bladecheck.pages")
         app.include_router(pages.router)
         pages.mount_static(app)

@@ -78,6 +78,18 @@ class BadInput(RequestError):
     code, status = "bad_input", 422
 
 
+class BadTensor(RequestError):
+    """An Open Inference request whose tensors are not what the model takes."""
+
+    code, status = "bad_tensor", 400
+
+
+class UnknownModel(RequestError):
+    """An Open Inference request for a model or version that is not served."""
+
+    code, status = "unknown_model", 404
+
+
 class RateLimited(RequestError):
     """More requests than allowed for this key or address."""
 

@@ -7,7 +7,7 @@ nothing finer, and no colour, is left to recover; the blur's edge is feathered o
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -63,7 +63,7 @@ def redact(data: bytes, classifier: Classifier, policy: Policy, limits: Limits) 
     Raises:
         PictureError: if the picture can't be read.
     """
-    still = Limits(limits.max_bytes, limits.max_pixels, 1, limits.max_animation_pixels)
+    still = replace(limits, frames=1)
     verdict = classifier.judge(classifier.load(data, still), policy)
     picture = images.load(data, still)
     frame = _standard_colours(picture.frames[0])

@@ -38,10 +38,20 @@ def check(
     try:
         picture = classifier.load(data, limits)
         reached("decode")
-        verdict = classifier.judge(picture, policy)
+        result = judge(picture, classifier, policy, evidence=evidence)
         reached("judge")
     except PictureError as error:
         return failed(data, error, classifier.bundle.identity, policy)
+    return result
+
+
+def judge(picture: Picture, classifier: Classifier, policy: Policy, *, evidence: bool = False) -> Result:
+    """A decoded picture in, result out; `check` for those who have pixels already.
+
+    Raises:
+        PictureError: if it can't be judged.
+    """
+    verdict = classifier.judge(picture, policy)
     result = succeeded(picture, verdict, classifier.bundle.identity, policy)
     return {**result, "evidence": _listed(verdict.evidence)} if evidence else result
 

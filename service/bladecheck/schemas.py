@@ -132,3 +132,9 @@ class Problem(BaseModel):
     instance: str
     code: str
     errors: list[dict[str, Any]] | None = None
+
+
+class InferenceError(Shape):
+    """The Open Inference Protocol's error object."""
+
+    error: str

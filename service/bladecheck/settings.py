@@ -71,6 +71,7 @@ class Settings(BaseSettings):
     picture_max_bytes: int = Field(32 * MEBIBYTE, ge=1, description="Bytes of one picture; more is too_large.")
     picture_max_pixels: int = Field(64_000_000, ge=1, description="Pixels of one picture, before decoding.")
     picture_frames: int = Field(4, ge=1, le=64, description="Frames that are looked at in an animation.")
+    picture_max_frames: int = Field(10_000, ge=1, description="Frames that an animation may have.")
     picture_max_animation_pixels: int = Field(
         256_000_000, ge=1, description="Pixels decoded over all frames of an animation."
     )
@@ -103,7 +104,11 @@ class Settings(BaseSettings):
     def limits(self) -> Limits:
         """What the decoder refuses."""
         return Limits(
-            self.picture_max_bytes, self.picture_max_pixels, self.picture_frames, self.picture_max_animation_pixels
+            max_bytes=self.picture_max_bytes,
+            max_pixels=self.picture_max_pixels,
+            frames=self.picture_frames,
+            max_frames=self.picture_max_frames,
+            max_animation_pixels=self.picture_max_animation_pixels,
         )
 
     @property

@@ -6,18 +6,24 @@ Pillow and onnxruntime release the GIL, so one process with a thread per core us
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
+
+from PIL import Image
 
 from bladecheck import results
 from bladecheck.classifier import Classifier
-from bladecheck.errors import BladecheckError, BundleError, JudgingFailed, PictureError, PictureTooSlow
+from bladecheck.errors import BladecheckError, BundleError, JudgingFailed, PictureError, PictureTooLarge, PictureTooSlow
 from bladecheck.golden import replay
+from bladecheck.images import Picture
 from bladecheck.metrics import Metrics
+from bladecheck.preprocess import Pixels
 from bladecheck.problems import NotReady, Overloaded
 from bladecheck.redact import Redacted, redact
 from bladecheck.results import Result
@@ -128,9 +134,22 @@ class Workers:
             NotReady, Overloaded: see `admit`.
         """
         self.admit(len(pictures))
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._check(data, evidence)) for data in pictures]
-        return [task.result() for task in tasks]
+        classifier = self.classifier
+        return await _together(
+            [self._check(partial(self._judge, data, classifier, evidence), data) for data in pictures]
+        )
+
+    async def check_pixels(self, batch: Pixels) -> list[Result]:
+        """One result with evidence per decoded RGB picture, uint8 [n, height, width, 3]; all are admitted or none.
+
+        Raises:
+            NotReady, Overloaded: see `admit`.
+        """
+        self.admit(len(batch))
+        classifier = self.classifier
+        return await _together(
+            [self._check(partial(self._judge_pixels, pixels, classifier), pixels.tobytes()) for pixels in batch]
+        )
 
     async def check(self, data: bytes, *, evidence: bool = False) -> Result:
         """The result of one picture, failures included; cancelling frees its place in the queue.
@@ -138,8 +157,7 @@ class Workers:
         Raises:
             NotReady, Overloaded: see `admit`.
         """
-        self.admit()
-        return await self._check(data, evidence)
+        return (await self.check_all([data], evidence=evidence))[0]
 
     async def redact(self, data: bytes) -> Redacted:
         """A copy of a picture with the blade blurred and no metadata.
@@ -160,10 +178,10 @@ class Workers:
         self.admit()
         return await self._run(function, *args, **kwargs)
 
-    async def _check(self, data: bytes, evidence: bool) -> Result:
+    async def _check(self, judge: Callable[[], Result], data: bytes) -> Result:
         classifier = self.classifier
         try:
-            result = await self._run(self._judge, data, classifier, evidence)
+            result = await self._run(judge)
         except PictureError as error:
             result = results.failed(data, error, classifier.bundle.identity, self.policy)
         except Exception as error:
@@ -185,6 +203,14 @@ class Workers:
 
         limits = self._settings.limits
         return results.check(data, classifier, self.policy, limits, evidence=evidence, reached=reached)
+
+    def _judge_pixels(self, pixels: Pixels, classifier: Classifier) -> Result:
+        frame = Image.fromarray(pixels)
+        if frame.width * frame.height > self._settings.picture_max_pixels:
+            raise PictureTooLarge(f"The picture has {frame.width} x {frame.height} pixels.")
+        digest = hashlib.sha256(pixels.tobytes()).hexdigest()
+        picture = Picture(digest, "RGB", frame.width, frame.height, 1, False, (frame,))
+        return results.judge(picture, classifier, self.policy, evidence=True)
 
     async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         job = _Job()
@@ -217,3 +243,11 @@ class Workers:
         done.exception()  # marks it as seen, if the caller has gone
         self._metrics.stage("wait", job.started - job.queued)
         self._mean += SMOOTHING * (time.perf_counter() - job.started - self._mean)
+
+
+async def _together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    if len(work) == 1:
+        return [await work[0]]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one) for one in work]
+    return [task.result() for task in tasks]
