@@ -151,11 +151,8 @@ def tiff(width: int, height: int, strips: int = 1, pages: int = 1, ring: bool = 
         (279, 4, strips, 1),
     ]
     size = len(directory(entries, 0))
-    out = b"II*\0" + struct.pack("<I", 8)
-    for page in range(pages):
-        last = page == pages - 1
-        out += directory(entries, (8 if ring else 0) if last else 8 + (page + 1) * size)
-    return out
+    following = [8 + page * size for page in range(1, pages)] + [8 if ring else 0]
+    return b"II*\0" + struct.pack("<I", 8) + b"".join(directory(entries, position) for position in following)
 
 
 def gif(frames: int, screen: tuple[int, int] = (8, 8)) -> bytes:
