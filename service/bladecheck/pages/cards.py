@@ -1,0 +1,164 @@
+"""One answer as the page shows it: the result's words, the picture to look at, the copy to post."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from bladecheck import record, wording
+from bladecheck.errors import PictureError
+from bladecheck.images import Limits
+from bladecheck.pages import previews
+from bladecheck.pages.previews import Preview
+from bladecheck.record import Checked
+from bladecheck.taxonomy import Decision
+from bladecheck.workers import Workers
+
+logger = logging.getLogger("bladecheck.pages")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of a list of facts; `mono` for fingerprints."""
+
+    key: str
+    value: str
+    mono: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    title: str
+    text: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy to download: a data: URI, the file name to save it under, and what was found when it was checked."""
+
+    href: str
+    name: str
+    button: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Everything that the template shows of one picture."""
+
+    anchor: str
+    checked: Checked
+    answer: wording.Answer
+    reasons: tuple[str, ...]
+    advice: str | None
+    steps: tuple[str, ...]
+    suggestions: tuple[Suggestion, ...]
+    details: tuple[Row, ...]
+    sealed: str
+    preview: Preview | None = None
+    copy: Copy | None = None
+
+    @property
+    def name(self) -> str:
+        return self.checked.name
+
+    @property
+    def animated(self) -> bool:
+        return bool(self.checked.result["image"].get("frames", 1) > 1)
+
+    @property
+    def gps(self) -> str | None:
+        if not self.checked.result["image"].get("has_gps"):
+            return None
+        return wording.GPS_HAS_COPY if self.copy else wording.GPS
+
+
+async def make(data: bytes, checked: Checked, anchor: str, workers: Workers, limits: Limits, key: bytes) -> Card:
+    """The card of one checked picture. A preview or copy that can't be made is left out; the answer always stands."""
+    result, policy = checked.result, workers.policy
+    suggestions = (
+        Suggestion("Post without the picture", wording.post(result) or "", wording.POST_HINT),
+        Suggestion("Alt text", wording.alt_text(result, policy) or "", wording.ALT_HINT),
+    )
+    preview, copy = await asyncio.gather(_preview(data, result, workers, limits), _copy(data, checked, workers, limits))
+    return Card(
+        anchor=anchor,
+        checked=checked,
+        answer=wording.answer(result),
+        reasons=tuple(wording.reasons(result)),
+        advice=wording.advice(result, policy),
+        steps=tuple(wording.steps(result, policy)),
+        suggestions=tuple(suggestion for suggestion in suggestions if suggestion.text),
+        details=(*facts(checked), *identity(result)),
+        sealed=record.seal(checked, key),
+        preview=preview,
+        copy=copy,
+    )
+
+
+def facts(checked: Checked) -> list[Row]:
+    """What is known of the picture: scores, file, error, time."""
+    result, image = checked.result, checked.result["image"]
+    rows = [Row(f"Score: {label}", f"{score:.3f}") for label, score in result.get("scores", {}).items()]
+    if "width" in image:
+        rows.append(Row("Picture", f"{image['format']}, {image['width']} × {image['height']} pixels"))
+    if result["status"] == "failed":
+        rows.append(Row("Error", f"{result['error']['code']}: {result['error']['detail']}"))
+    rows.append(Row("Checked at", readable(checked.checked_at)))
+    return [*rows, Row("Fingerprint of the picture (SHA-256)", image["sha256"], mono=True)]
+
+
+def identity(result: dict[str, Any]) -> list[Row]:
+    """Which model answered, under which policy; each fingerprint tells one version from every other."""
+    model, policy = result["model"], result["policy"]
+    return [
+        Row("Model", f"{model['name']} {model['version']}"),
+        Row("Fingerprint of the model (SHA-256)", model["sha256"], mono=True),
+        Row("Policy", policy["name"]),
+        *([Row("Fingerprint of the policy (SHA-256)", policy["sha256"], mono=True)] if policy["sha256"] else []),
+    ]
+
+
+def readable(moment: str) -> str:
+    """An ISO 8601 time in UTC as people write it: "2026-11-23 14:05:09 UTC"."""
+    return moment.replace("T", " ").replace("+00:00", " UTC")
+
+
+async def _preview(data: bytes, result: dict[str, Any], workers: Workers, limits: Limits) -> Preview | None:
+    if result["status"] == "failed" or min(result["image"]["width"], result["image"]["height"]) < previews.SMALLEST:
+        return None
+    found = {reason["code"] for reason in result["reasons"]} & {"knife", "knife_unsure"}
+    try:
+        return await workers.run(previews.preview, data, result.get("evidence") if found else None, limits)
+    except PictureError:
+        return None
+
+
+async def _copy(data: bytes, checked: Checked, workers: Workers, limits: Limits) -> Copy | None:
+    """The copy with the blade blurred and checked again, or without hidden data for a clear picture that has some."""
+    result = checked.result
+    stem = re.sub(r"[^\w-]+", "-", PurePosixPath(checked.name.replace("\\", "/")).stem).strip("-")[:60] or "picture"
+    knife = {reason["code"] for reason in result["reasons"]} & {"knife", "knife_unsure"}
+    try:
+        if result["status"] == "ok" and knife:
+            redacted = await workers.redact(data)
+            small = await workers.run(previews.copy, redacted.data, limits)
+            again = await workers.check(small)
+            return Copy(
+                previews.data_uri(small, "image/jpeg"),
+                f"{stem}-blurred.jpg",
+                "Download the blurred copy",
+                wording.copy_notes(redacted.extent, again["decision"]),
+            )
+        if result["image"].get("has_gps") and result["decision"] != Decision.CANNOT_JUDGE:
+            small = await workers.run(previews.copy, data, limits)
+            uri = previews.data_uri(small, "image/jpeg")
+            return Copy(uri, f"{stem}-no-location.jpg", "Download a copy without the place", (wording.COPY_CLEAN,))
+    except PictureError:
+        pass
+    return None

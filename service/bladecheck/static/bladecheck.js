@@ -1,0 +1,32 @@
+// What scripts add to pages that work without them: answers as they come, copying, printing.
+
+import { initAll } from "./govuk-frontend-6.6.0/govuk-frontend.min.js";
+import { enhanceUpload } from "./upload.js";
+
+initAll();
+
+const upload = document.getElementById("upload-form");
+if (upload) enhanceUpload(upload, enhanceCopying);
+enhanceCopying(document);
+
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+}
+
+/** Put a copy button after each suggested text, where the browser lets a page copy. */
+function enhanceCopying(root) {
+  if (!navigator.clipboard) return;
+  for (const words of root.querySelectorAll("[data-copyable]")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "govuk-button govuk-button--secondary bc-screen";
+    button.textContent = "Copy this text";
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(words.textContent.trim());
+      button.textContent = "Copied";
+      setTimeout(() => { button.textContent = "Copy this text"; }, 3000);
+    });
+    words.after(button);
+  }
+}
