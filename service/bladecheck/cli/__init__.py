@@ -10,7 +10,7 @@ import warnings
 import typer
 
 from bladecheck import __version__
-from bladecheck.cli import classify, doctor, model, serve
+from bladecheck.cli import classify, doctor, export, model, report, score, serve
 from bladecheck.errors import BladecheckError, BundleError
 
 EXIT_USAGE, EXIT_SOME_FAILED, EXIT_NO_MODEL = 1, 2, 3
@@ -25,6 +25,9 @@ app = typer.Typer(
 )
 app.command("classify")(classify.classify)
 app.command("serve")(serve.serve)
+app.command("score")(score.score)
+app.command("export")(export.export)
+app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
 app.add_typer(model.app, name="model")
 

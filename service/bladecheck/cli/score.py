@@ -1,0 +1,235 @@
+"""`bladecheck score`: one row for every picture of an archive."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from bladecheck import archives, fingerprint, policy
+from bladecheck import score as scoring
+from bladecheck.archives import Archive, Found
+from bladecheck.cli.progress import watch
+from bladecheck.engines import Engine
+from bladecheck.errors import RunError
+from bladecheck.resume import Again, look_back
+from bladecheck.runs import RunFolder
+from bladecheck.summary import zone
+
+EXIT_FAILURES, EXIT_STOPPED = 2, 130
+CACHE = "fetched"
+
+
+Archives = Annotated[
+    list[Path], typer.Argument(metavar="ARCHIVE...", help="Folders, zips or files; parts of one archive together.")
+]
+RunPath = Annotated[
+    Path, typer.Option("--output", "-o", metavar="RUN", help="Folder for the run; an interrupted run in it goes on.")
+]
+Server = Annotated[str | None, typer.Option(metavar="URL", help="Score on this Bladecheck server instead of here.")]
+Key = Annotated[str | None, typer.Option("--api-key", envvar="BLADECHECK_API_KEY", help="The server's API key.")]
+Bundle = Annotated[str | None, typer.Option(help="Model: a bundle's name or folder. Default: base.")]
+Rules = Annotated[
+    str | None,
+    typer.Option("--policy", metavar="P", help="Policy: a name or a TOML file. With --server it must be the server's."),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, max=256, help="Pictures (with --server: requests) at once. Default: one a core; 4 requests."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what was found and what would be done; write nothing.")]
+Fetch = Annotated[
+    bool, typer.Option("--fetch", help="Download pictures that are known by address only, into RUN/fetched.")
+]
+Hosts = Annotated[list[str] | None, typer.Option(metavar="HOST", help="One more host that --fetch may ask.")]
+Retry = Annotated[bool, typer.Option("--retry-failed", help="Try failed pictures again.")]
+Beside = Annotated[
+    bool,
+    typer.Option("--side-by-side", help="If RUN is another model's or policy's, put this one in a folder inside it."),
+]
+Format = Annotated[str | None, typer.Option(metavar="F", help="The archive's format, if it is not recognised.")]
+Mapping = Annotated[
+    list[str] | None,
+    typer.Option(metavar="MEANING=COLUMN", help="For tables: which column means what, such as url=image_url."),
+]
+Zone = Annotated[str, typer.Option(help="Whose months the counts go by, such as Europe/London.")]
+Near = Annotated[
+    bool | None,
+    typer.Option("--near/--no-near", help="Look for near duplicates. Default: if bladecheck[dedupe] is installed."),
+]
+
+
+def score(
+    archive: Archives,
+    output: RunPath,
+    server: Server = None,
+    key: Key = None,
+    bundle: Bundle = None,
+    rules: Rules = None,
+    workers: Workers = None,
+    dry_run: DryRun = False,
+    fetch: Fetch = False,
+    fetch_host: Hosts = None,
+    retry_failed: Retry = False,
+    side_by_side: Beside = False,
+    format: Format = None,
+    mapping: Mapping = None,
+    timezone: Zone = "UTC",
+    near: Near = None,
+) -> int:
+    """Score every picture of an archive: complete, resumable, one row per picture.
+
+    Running the same command again goes on where it stopped. Exit code 2 means that some pictures failed.
+
+    Examples:
+
+        bladecheck score twitter-2024-05-01.zip -o run --dry-run
+
+        bladecheck score twitter-2024-05-01.zip -o run
+
+        bladecheck report run
+    """
+    zone(timezone)
+    hosts = (*archives.DEFAULT_HOSTS, *(fetch_host or ()))
+    with archives.open_archive(archive, format=format, mapping=_mapping(mapping)) as opened:
+        found = opened.describe()
+        _announce(opened, found)
+        folder = RunFolder(output)
+        if dry_run:
+            return _plan(folder, found, Again(retry_failed, fetch))
+        fetcher = archives.Fetcher(output / CACHE, allow_hosts=hosts) if fetch else None
+        stop = threading.Event()
+        options = scoring.Options(
+            retry_failed=retry_failed, fetch=fetcher.fetch if fetcher else None, side_by_side=side_by_side,
+            timezone=timezone, provenance=_provenance(found, server, workers, opened),
+        )  # fmt: skip
+        with closing(_engine(server, key, bundle, rules, workers, _near(near), stop)) as engine:
+            return _run(archive, opened, found, engine, folder, options, stop)
+
+
+def _run(
+    paths: list[Path], opened: Archive, found: Found, engine: Engine, folder: RunFolder,
+    options: scoring.Options, stop: threading.Event,
+) -> int:  # fmt: skip
+    with watch(found.rows) as shown, _gentle(stop, shown.say):
+        shown.say(f"Model {engine.model['name']} {engine.model['version']} ({engine.model['sha256'][:12]}), "
+                  f"policy {engine.policy['name']}.")  # fmt: skip
+        finished = scoring.Run(paths, opened.items(), engine, folder, options, shown.tick, stop).go()
+    counts = finished.summary.counts()
+    print(f"{counts['rows']:,} rows in {finished.folder.path}: {_words(counts['status'])}. "
+          f"Decisions: {_words(counts['decision'])}.")  # fmt: skip
+    print(f"{counts['distinct_pictures']:,} distinct pictures ({counts['exact_duplicates']:,} exact and "
+          f"{counts['near_duplicates']:,} near duplicates).")  # fmt: skip
+    if finished.stopped:
+        print("Stopped before the end; run the same command again to go on.")
+        return EXIT_STOPPED
+    print(
+        f"Next: bladecheck report {finished.folder.path}\n      bladecheck export {finished.folder.path} --format csv"
+    )
+    return EXIT_FAILURES if counts["status"].get("failed") else 0
+
+
+def _announce(opened: Archive, found: Found) -> None:
+    print(f"Found: {found.sentence}.", flush=True)
+    for meaning, column in found.mapping.items():
+        print(f"  {meaning} is taken from column {column!r} (--mapping {meaning}=COLUMN to change)")
+    for warning in opened.warnings:
+        print(f"  Note: {warning}", file=sys.stderr)
+
+
+def _plan(folder: RunFolder, found: Found, again: Again) -> int:
+    """What a run would do, from what the folder has; nothing is written."""
+    done = len(look_back(folder.journal, again).rows) if folder.exists else 0
+    print(f"Rows by status: {_words(dict(found.by_status))}.")
+    print(f"{folder.path} has {done:,} rows done already." if folder.exists else f"{folder.path} would be a new run.")
+    print("Dry run: nothing was written and nothing scored.")
+    return 0
+
+
+def _engine(
+    server: str | None, key: str | None, bundle: str | None, rules: str | None, workers: int | None, near: bool,
+    stop: threading.Event,
+) -> Engine:  # fmt: skip
+    if server is None:
+        from bladecheck.classifier import Classifier
+        from bladecheck.engines.local import LocalEngine
+
+        return LocalEngine(Classifier.open(bundle), policy.find(rules), workers, near)
+    if bundle:
+        raise typer.BadParameter("--bundle and --server don't go together: the server decides on the model.")
+    from bladecheck.engines.http import HttpEngine
+
+    engine = HttpEngine(server, key, workers, near, stop=stop)
+    if rules and policy.find(rules).sha256 != engine.policy["sha256"]:
+        raise RunError(
+            f"{server} judges by policy {engine.policy['name']!r}, not by {rules!r}: start it with that one."
+        )
+    return engine
+
+
+def _near(wanted: bool | None) -> bool:
+    if wanted and not fingerprint.available():
+        raise RunError("--near needs an optional library: pip install 'bladecheck[dedupe]'.")
+    if wanted is None and not fingerprint.available():
+        print("Near duplicates are not looked for: pip install 'bladecheck[dedupe]'.", file=sys.stderr)
+    return fingerprint.available() if wanted is None else wanted
+
+
+def _mapping(given: list[str] | None) -> dict[str, str | bool | None] | None:
+    if not given:
+        return None
+    pairs = [entry.partition("=") for entry in given]
+    if wrong := [before for before, sign, _ in pairs if not sign]:
+        raise typer.BadParameter(f"--mapping takes MEANING=COLUMN, such as url=image_url, not {wrong[0]!r}.")
+    return {meaning: column.lower() == "true" if meaning == "month_first" else column for meaning, _, column in pairs}
+
+
+def _provenance(found: Found, server: str | None, workers: int | None, opened: Archive) -> dict[str, Any]:
+    return {
+        "command": shlex.join(["bladecheck", *_without_key(sys.argv[1:])]),
+        "found": found.sentence,
+        "engine": "http" if server else "local",
+        "server": server,
+        "workers": workers,
+        "cores": os.cpu_count(),
+        "warnings": list(opened.warnings),
+    }
+
+
+def _without_key(arguments: list[str]) -> Iterator[str]:
+    hide = False
+    for argument in arguments:
+        name, sign, _ = argument.partition("=")
+        yield "***" if hide else f"{name}=***" if sign and name == "--api-key" else argument
+        hide = argument == "--api-key"
+
+
+@contextmanager
+def _gentle(stop: threading.Event, say: Callable[[str], None]) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM ends the session in good order, the second at once."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        say("Stopping: the pictures under way are finished first. Once more to stop at once.")
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _words(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items()) or "none"

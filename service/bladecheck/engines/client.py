@@ -1,0 +1,152 @@
+"""A patient client of a Bladecheck server: kept-alive connections, waits where the server asks for it."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
+
+import httpx2
+
+from bladecheck import __version__
+from bladecheck.errors import ServerError
+
+BUSY = (
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+)
+LONGEST_WAIT, FIRST_WAIT = 30.0, 0.25
+BREAKS = 3
+"""How often a connection may break in the middle of the same request before the request itself is suspected."""
+
+
+class Refused(Exception):
+    """The server will not have this request: its status (0 if it broke off), problem code and detail."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail = status, code, detail
+
+
+class Client:
+    """Safe to use from many threads at once.
+
+    Args:
+        url: of the server, without /v1.
+        key: API key, if the server wants one.
+        connections: kept alive at most.
+        patience: seconds without an answer after which it gives up.
+        stop: when set, waiting ends at once with a ServerError.
+    """
+
+    def __init__(
+        self, url: str, key: str | None, connections: int, patience: float, stop: threading.Event | None = None
+    ) -> None:
+        headers = {"User-Agent": f"bladecheck/{__version__}"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        pool = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=10)
+        self.url, self._patience, self._stop = url.rstrip("/"), patience, stop or threading.Event()
+        self._http = httpx2.Client(
+            base_url=self.url, headers=headers, limits=pool, timeout=httpx2.Timeout(300, connect=10)
+        )
+
+    def card(self) -> dict[str, Any]:
+        """The answer of /v1/model: name, version, sha256, policy and the model's card."""
+        return self._send("GET", "/v1/model")
+
+    def classify(self, pictures: Sequence[bytes]) -> dict[str, Any]:
+        """The answer of /v1/classify for these files.
+
+        Raises:
+            Refused: the server won't take this request, or breaks off over it time and again.
+            ServerError: no answer for as long as there is patience, or the wrong key.
+        """
+        boundary = secrets.token_hex(16)
+        body = b"".join(_parts(pictures, boundary))
+        return self._send("POST", "/v1/classify", body, {"Content-Type": f"multipart/form-data; boundary={boundary}"})
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _send(
+        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        deadline, breaks, wait = time.monotonic() + self._patience, 0, FIRST_WAIT
+        while True:
+            asked = None
+            try:
+                response = self._http.request(method, path, content=body, headers=headers)
+            except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+                trouble = str(error) or type(error).__name__
+            except httpx2.InvalidURL as error:
+                raise ServerError(f"{self.url} is no address of a server: {error}.") from error
+            except httpx2.TransportError as error:
+                breaks, trouble = breaks + 1, str(error) or type(error).__name__
+                if breaks == BREAKS:
+                    raise Refused(0, "server_error", f"The server broke off {BREAKS} times ({trouble}).") from error
+            else:
+                if response.status_code == HTTPStatus.OK:
+                    return self._json(response)
+                if response.status_code not in BUSY:
+                    raise self._refusal(response)
+                trouble, asked = f"it answers {response.status_code}", retry_after(response.headers.get("retry-after"))
+            pause = asked if asked is not None else wait * random.uniform(0.5, 1)  # noqa: S311 - no secret
+            if time.monotonic() + pause > deadline:
+                raise ServerError(f"{self.url} gave no answer for {self._patience:.0f} s ({trouble}).")
+            if self._stop.wait(pause):
+                raise ServerError(f"Stopped while waiting for {self.url} ({trouble}).")
+            wait = min(LONGEST_WAIT, wait * 2)
+
+    def _json(self, response: httpx2.Response) -> dict[str, Any]:
+        try:
+            found = response.json()
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise ServerError(f"{response.url} is no Bladecheck server: it does not answer in JSON.")
+        return found
+
+    def _refusal(self, response: httpx2.Response) -> Exception:
+        try:
+            problem = response.json()
+            code, detail = str(problem["code"]), str(problem["detail"])
+        except (ValueError, KeyError, TypeError):
+            code, detail = "server_error", f"The server answers {response.status_code} {response.reason_phrase}."
+        if response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            return ServerError(f"{self.url} wants a valid API key: {detail}")
+        if response.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED) or response.is_redirect:
+            return ServerError(f"{response.url} is no Bladecheck server: it answers {response.status_code}.")
+        return Refused(response.status_code, code, detail)
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds that a Retry-After header asks for, at most LONGEST_WAIT; None where there is none to understand."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return min(LONGEST_WAIT, max(0.05, seconds))
+
+
+def _parts(pictures: Sequence[bytes], boundary: str) -> Iterator[bytes]:
+    """multipart/form-data by hand; file names stay here, they are none of the server's business."""
+    for picture in pictures:
+        yield (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="picture"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n"
+        ).encode()
+        yield picture
+        yield b"\r\n"
+    yield f"--{boundary}--\r\n".encode()
