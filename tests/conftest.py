@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,12 @@ REPOSITORY = Path(__file__).parents[1]
 def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a bundle whose knife score is the redness of the picture (see tiny.py)."""
     return write_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture
+def folder(tiny_path: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny bundle that a test may change."""
+    return Path(shutil.copytree(tiny_path, tmp_path / "copy"))
 
 
 @pytest.fixture(scope="session")
