@@ -25,7 +25,8 @@ GRAIN = 12
 VAGUE_PEAK = 0.25
 """Below this highest value the map says too little of where the blade is: the whole picture is blurred."""
 STEPS = ((0.5, 1), (0.25, 2))
-"""Tried in turn until no knife is found: share of the peak from which a cell counts, and cells added around it."""
+"""Tried in turn until no knife is found: where between the map's lowest and highest value a cell starts to count, and
+how many cells are added around it."""
 MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 OPTIONS: dict[str, dict[str, int | bool]] = {
     "JPEG": {"quality": 90, "optimize": True},
@@ -116,7 +117,8 @@ def _cells(evidence: Evidence | None, share: float, margin: int) -> Mask | None:
     """Cells of the map to blur, with `margin` cells around them; None if the map does not say where."""
     if evidence is None or float(evidence.max()) < VAGUE_PEAK:
         return None
-    chosen: Mask = evidence >= share * float(evidence.max())
+    low, high = float(evidence.min()), float(evidence.max())
+    chosen: Mask = evidence >= low + share * (high - low)
     grown = np.zeros_like(chosen)
     for row, column in zip(*np.nonzero(chosen), strict=True):
         grown[max(0, row - margin) : row + margin + 1, max(0, column - margin) : column + margin + 1] = True

@@ -18,9 +18,13 @@ from bladecheck.problems import BadInput, BadMultipart, TooManyPictures, Unsuppo
 
 
 class MemoryParser(MultiPartParser):
-    """Starlette's parser, with file parts that never roll over to disk."""
+    """Starlette's parser, with file parts that never roll over to disk, and that knows whether the body was whole."""
 
     spool_max_size = 0
+    ended = False
+
+    def on_end(self) -> None:
+        self.ended = True
 
 
 def media_type(request: Request) -> str:
@@ -41,6 +45,9 @@ async def form(request: Request, max_files: int) -> AsyncGenerator[FormData]:
         async with aclosing(request.stream()) as stream:
             parser = MemoryParser(request.headers, stream, max_files=max_files, max_fields=100)
             parsed = await parser.parse()
+            if not parser.ended:  # its last part would silently be missing
+                await parsed.close()
+                raise BadMultipart("The body ends before its closing boundary.")
     except MultiPartException as error:
         if error.message.startswith("Too many files"):
             raise TooManyPictures(f"A request may hold {max_files} pictures; send more in several requests.") from error
