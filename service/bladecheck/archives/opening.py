@@ -24,8 +24,8 @@ TAR_BLOCK = 262
 def open_sources(path: Path, limits: Limits, certain: Callable[[Source], str | None]) -> list[Source]:
     """The sources that a path stands for: one, or, for a folder with archives lying in it, one for each and the rest.
 
-    Where the rest of the folder is an unpacked export of a certain format (`certain` names it, if any), archives of that
-    format beside it are passed over: they are likely what it was unpacked from, and would be counted twice.
+    Where the rest of the folder is an unpacked export (`certain` names its format, if any), archives of that format
+    beside it are passed over: they are likely what it was unpacked from, and would be counted twice.
 
     Raises:
         ArchiveError: nothing there, or a kind of archive that is not read.

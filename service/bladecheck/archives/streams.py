@@ -33,8 +33,8 @@ BUFFER = 256 * 1024
 class Bounded(io.RawIOBase):
     """Passes reads through and raises ArchiveError once more than `limit` bytes have come out."""
 
-    def __init__(self, inner: IO[bytes], limit: int, label: str) -> None:
-        self._inner, self._left, self._label = inner, limit, label
+    def __init__(self, inner: IO[bytes], limit: int, label: str, beneath: IO[bytes] | None = None) -> None:
+        self._inner, self._left, self._label, self._beneath = inner, limit, label, beneath
 
     def readable(self) -> bool:
         return True
@@ -52,6 +52,9 @@ class Bounded(io.RawIOBase):
 
     def close(self) -> None:
         self._inner.close()
+        # The standard library's decompressors leave the stream they are given open.
+        if self._beneath is not None:
+            self._beneath.close()
         super().close()
 
 
@@ -83,12 +86,6 @@ class Window(io.RawIOBase):
         return len(data)
 
 
-def bounded(stream: IO[bytes], packed: int, limits: Limits, label: str) -> BinaryIO:
-    """A buffered stream that may give at most the allowed ratio of its `packed` size."""
-    limit = min(limits.total_bytes, max(limits.ratio_floor, packed * limits.ratio))
-    return cast(BinaryIO, io.BufferedReader(Bounded(stream, limit, label), BUFFER))
-
-
 def unpacked(stream: BinaryIO, packed: int, limits: Limits, label: str) -> BinaryIO:
     """The stream itself, or, where it is gzip, bzip2 or xz, what it unpacks to, bounded.
 
@@ -99,12 +96,17 @@ def unpacked(stream: BinaryIO, packed: int, limits: Limits, label: str) -> Binar
         stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, stream), BUFFER)
     )
     kind = container_kind(buffered.peek(8)[:8])
-    if kind == "gzip":
-        return bounded(cast(IO[bytes], gzip.GzipFile(fileobj=buffered)), packed, limits, label)
-    if kind == "bzip2":
-        return bounded(cast(IO[bytes], bz2.BZ2File(buffered)), packed, limits, label)
-    if kind == "xz":
-        return bounded(cast(IO[bytes], lzma.LZMAFile(buffered)), packed, limits, label)
+    if kind not in ("gzip", "bzip2", "xz", "zstandard"):
+        return cast(BinaryIO, buffered)
     if kind == "zstandard":
+        buffered.close()
         raise ArchiveError(f"{label} is packed with zstd, which is not read here; unpack it first (zstd -d)")
-    return cast(BinaryIO, buffered)
+    opened: IO[bytes] = _decompressor(kind, buffered)
+    limit = min(limits.total_bytes, max(limits.ratio_floor, packed * limits.ratio))
+    return cast(BinaryIO, io.BufferedReader(Bounded(opened, limit, label, buffered), BUFFER))
+
+
+def _decompressor(kind: str, stream: io.BufferedReader) -> IO[bytes]:
+    if kind == "gzip":
+        return cast(IO[bytes], gzip.GzipFile(fileobj=stream))
+    return cast(IO[bytes], bz2.BZ2File(stream) if kind == "bzip2" else lzma.LZMAFile(stream))

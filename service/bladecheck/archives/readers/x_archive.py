@@ -5,24 +5,30 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from posixpath import basename, dirname
 
 from bladecheck.archives.item import Item, MediaType
-from bladecheck.archives.log import ODD_SHAPES
 from bladecheck.archives.names import ending, is_junk, is_video_name
 from bladecheck.archives.post import Post, dated, https, plain_text, x_post_url
 from bladecheck.archives.readers.pictures import loose_item, loose_pictures
+from bladecheck.archives.readers.x_layout import (
+    HEADER,
+    MEDIA_FOLDERS,
+    POSTS,
+    bases_of,
+    identity,
+    listed_files,
+    media_folders,
+    open_members,
+    part_order,
+)
 from bladecheck.archives.records import values, whole_text
-from bladecheck.archives.source import Narrowed, Source
-from bladecheck.archives.values import JSON, dict_of, dig, first_id, handle_of, id_of, list_of, text_of
-from bladecheck.errors import ArchiveError
+from bladecheck.archives.source import Source
+from bladecheck.archives.values import JSON, dict_of, dig, first_id, id_of, list_of, text_of
 
-POSTS = re.compile(r"^(tweets?|posts?|community-tweets?)(-part\d+)?\.js$")
-IDENTITY = frozenset(("manifest.js", "account.js"))
-MEDIA_FOLDERS = frozenset(("tweets_media", "tweet_media", "posts_media", "post_media", "community_tweet_media"))
 PRIVATE_MARKS = frozenset(("direct-messages.js", "direct-message.js", "direct_messages_media", "direct_message_media"))
-# The data files open with an assignment of at most this many characters before the JSON.
-HEADER = re.compile(r"^\ufeff?\s*window\.(?:YTD\.[\w.]+|__THAR_CONFIG)\s*=\s*")
+MEDIA_NAME = re.compile(r"^\d{2,20}-")
 
 
 class XArchiveReader:
@@ -32,7 +38,7 @@ class XArchiveReader:
     title = "X archive"
 
     def detect(self, source: Source) -> float:
-        if _bases(source) or _media_folders(source):
+        if bases_of(source) or media_folders(source):
             return 1.0
         marks = {
             part for name in source.names() if ending(name) == ".js" or "_media/" in name for part in name.split("/")
@@ -40,18 +46,18 @@ class XArchiveReader:
         return 1.0 if marks & PRIVATE_MARKS else 0.0
 
     def part_of(self, source: Source) -> str | None:
-        keys = {_identity(_open_members(source), base)[1] for base in _bases(source)}
+        keys = {identity(open_members(source), base)[1] for base in bases_of(source)}
         return keys.pop() or "" if len(keys) == 1 else None if keys else ""
 
     def read(self, source: Source) -> Iterator[Item]:
         """Raises ArchiveError where a whole data file can't be read; a broken post is passed over with a warning."""
-        public = _open_members(source)
-        bases = _bases(public)
+        public = open_members(source)
+        bases = bases_of(public)
         for base in bases:
             yield from _Archive(public, base, self.name, alone=len(bases) == 1).items()
         if not bases:
             public.log.warn("no tweets.js is here, only media: is the first part of the archive missing?")
-            for folder in sorted(_media_folders(public)):
+            for folder in sorted(media_folders(public)):
                 yield from loose_pictures(public, self.name, within=folder + "/")
         yield from self._outside(source, public, bases)
 
@@ -60,7 +66,7 @@ class XArchiveReader:
         roots = [
             dirname(base.rstrip("/")) if basename(base.rstrip("/")) == "data" else base.rstrip("/") for base in bases
         ]
-        roots += [dirname(dirname(folder)) for folder in _media_folders(source)] if not bases else []
+        roots += [dirname(dirname(folder)) for folder in media_folders(source)] if not bases else []
         for name in source.names():
             if any(not root or name.startswith(root + "/") for root in roots) or not roots:
                 if name not in public:
@@ -74,7 +80,7 @@ class _Archive:
 
     def __init__(self, source: Source, base: str, source_format: str, alone: bool) -> None:
         self.source, self.base, self.format = source, base, source_format
-        self.account, self.account_id = _identity(source, base)
+        self.account, self.account_id = identity(source, base)
         self.media = sorted(
             (basename(name), name)
             for name in source.names()
@@ -93,8 +99,8 @@ class _Archive:
 
     def _files(self) -> list[str]:
         here = (name for name in self.source.names() if dirname(name) == self.base.rstrip("/"))
-        found = sorted((name for name in here if POSTS.match(basename(name))), key=_part_order)
-        listed = _listed(self.source, self.base)
+        found = sorted((name for name in here if POSTS.match(basename(name))), key=part_order)
+        listed = listed_files(self.source, self.base)
         if not listed:
             return found
         for name in sorted(listed - {basename(name) for name in found}):
@@ -186,81 +192,20 @@ class _Archive:
         return (free[0] if free else None) if film else None
 
     def _unclaimed(self) -> Iterator[Item]:
-        """Media that no post names: still pictures of this account, with the date in their name."""
+        """Media that no post names: still pictures of this account, with post and date in their name."""
         for base, name in self.media:
-            if name in self.used or (is_video_name(name) and base.split("-")[0] in self.told):
+            post_id = base.split("-")[0] if MEDIA_NAME.match(base) else None
+            if name in self.used or (is_video_name(name) and post_id in self.told):
                 continue
-            item = loose_item(self.source, self.format, name)
-            if item:
+            if item := loose_item(self.source, self.format, name):
                 self.source.log.counts["media that no post names"] += 1
-                yield _owned(item, self.account)
-
-
-def _open_members(source: Source) -> Source:
-    """Only what may be opened: the posts, who they are by, and their media."""
-
-    def allowed(name: str) -> bool:
-        base = basename(name)
-        return base in IDENTITY or bool(POSTS.match(base)) or basename(dirname(name)) in MEDIA_FOLDERS
-
-    return source if isinstance(source, Narrowed) else Narrowed(source, allowed)
-
-
-def _bases(source: Source) -> list[str]:
-    """Folders ("" or ending in "/") that hold X's data files, told by their first bytes."""
-    found: set[str] = set()
-    for name in source.names():
-        base = basename(name)
-        if base in IDENTITY or POSTS.match(base):
-            folder = name[: len(name) - len(base)]
-            if folder not in found and HEADER.match(source.head(name, 200).decode("utf-8", "replace")):
-                found.add(folder)
-    return sorted(found)
-
-
-def _media_folders(source: Source) -> set[str]:
-    folders = {dirname(name) for name in source.names()}
-    return {folder for folder in folders if basename(folder) in MEDIA_FOLDERS}
-
-
-def _identity(source: Source, base: str) -> tuple[str | None, str | None]:
-    """Account name and id, from account.js, else from the manifest; the e-mail address beside them is not kept."""
-    for name, steps in (("account.js", (0, "account")), ("manifest.js", ("userInfo",))):
-        if base + name not in source:
-            continue
-        record = dict_of(dig(_assigned(source, base + name), *steps))
-        account = handle_of(record.get("username")) or handle_of(record.get("userName"))
-        if account:
-            return account, id_of(record.get("accountId"))
-    return None, None
-
-
-def _listed(source: Source, base: str) -> set[str]:
-    """The posts files that the manifest names, by base name; whatever else it names is not looked at."""
-    if base + "manifest.js" not in source:
-        return set()
-    kinds = dict_of(dig(_assigned(source, base + "manifest.js"), "dataTypes"))
-    names = (text_of(dig(file, "fileName")) for kind in kinds.values() for file in list_of(dig(kind, "files")))
-    return {basename(name) for name in names if name and POSTS.match(basename(name))}
-
-
-def _assigned(source: Source, name: str) -> object:
-    """What a small data file assigns, or None."""
-    try:
-        text = whole_text(source, name)
-        match = HEADER.match(text)
-        first = next(values(source, name, text, match.end() if match else 0), None)
-    except (ArchiveError, *ODD_SHAPES):
-        return None
-    return first[1] if first else None
-
-
-def _part_order(name: str) -> tuple[str, int]:
-    match = re.search(r"-part(\d+)\.js$", name)
-    return (name[: match.start()] if match else name[:-3], int(match[1]) if match else 0)
-
-
-def _owned(item: Item, account: str | None) -> Item:
-    from dataclasses import replace
-
-    return replace(item, account=account, post_url=x_post_url(account, item.post_id))
+                moment, origin = dated(None, post_id)
+                yield replace(
+                    item,
+                    platform="x",
+                    account=self.account,
+                    post_id=post_id,
+                    post_url=x_post_url(self.account, post_id),
+                    posted_at=moment,
+                    posted_at_source=origin,
+                )
