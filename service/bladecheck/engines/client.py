@@ -23,7 +23,7 @@ BUSY = (
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 )
-LONGEST_WAIT, FIRST_WAIT = 30.0, 0.25
+LONGEST_WAIT, FIRST_WAIT, FIRST_PATIENCE = 30.0, 0.25, 20.0
 BREAKS = 3
 """How often a connection may break in the middle of the same request before the request itself is suspected."""
 
@@ -58,8 +58,11 @@ class Client:
         )
 
     def card(self) -> dict[str, Any]:
-        """The answer of /v1/model: name, version, sha256, policy and the model's card."""
-        return self._send("GET", "/v1/model")
+        """The answer of /v1/model: name, version, sha256, policy and the model's card.
+
+        Waits for a starting server, but not for long: it may be the address that is wrong.
+        """
+        return self._send("GET", "/v1/model", patience=min(FIRST_PATIENCE, self._patience))
 
     def classify(self, pictures: Sequence[bytes]) -> dict[str, Any]:
         """The answer of /v1/classify for these files.
@@ -76,9 +79,15 @@ class Client:
         self._http.close()
 
     def _send(
-        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        patience: float | None = None,
     ) -> dict[str, Any]:
-        deadline, breaks, wait = time.monotonic() + self._patience, 0, FIRST_WAIT
+        patience = self._patience if patience is None else patience
+        deadline, breaks, wait = time.monotonic() + patience, 0, FIRST_WAIT
         while True:
             asked = None
             try:
@@ -99,7 +108,7 @@ class Client:
                 trouble, asked = f"it answers {response.status_code}", retry_after(response.headers.get("retry-after"))
             pause = asked if asked is not None else wait * random.uniform(0.5, 1)  # noqa: S311 - no secret
             if time.monotonic() + pause > deadline:
-                raise ServerError(f"{self.url} gave no answer for {self._patience:.0f} s ({trouble}).")
+                raise ServerError(f"{self.url} gave no answer for {patience:.0f} s ({trouble}).")
             if self._stop.wait(pause):
                 raise ServerError(f"Stopped while waiting for {self.url} ({trouble}).")
             wait = min(LONGEST_WAIT, wait * 2)

@@ -67,6 +67,14 @@ class HttpEngine:
         self._client = Client(url, key, self._connections, patience, stop)
         self._pdq: Callable[[Picture], fingerprint.Fingerprint] | None = fingerprint.maker() if near else None
         try:
+            self._introduce(url)
+        except BaseException:
+            self._client.close()
+            raise
+        self._policy = Policy(name=self.policy["name"], sha256=self.policy["sha256"])
+
+    def _introduce(self, url: str) -> None:
+        try:
             answer = self._client.card()
             self.model = {name: str(answer[name]) for name in ("name", "version", "sha256")}
             self.policy = {name: str(answer["policy"][name]) for name in ("name", "sha256")}
@@ -76,7 +84,6 @@ class HttpEngine:
             raise ServerError(f"{url} is no Bladecheck server: {error.detail}") from error
         except (KeyError, TypeError) as error:
             raise ServerError(f"{url} does not answer as this version of Bladecheck expects: no {error}.") from error
-        self._policy = Policy(name=self.policy["name"], sha256=self.policy["sha256"])
 
     def score(self, tasks: Iterable[Task], claims: Claims) -> Generator[Outcome]:
         """See `Engine.score`.
