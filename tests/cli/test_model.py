@@ -1,0 +1,52 @@
+"""`bladecheck model` and `bladecheck doctor`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from altered import alter, replace_file
+from bladecheck import bundle as bundles
+
+
+def test_show_says_what_the_model_is_and_cannot_do(run: Any, tiny_path: Path) -> None:
+    text = run("model", "show", tiny_path).stdout.decode()
+    for part in ("tiny 1.0.0", "Redness is knife", "knife: hold from 0.700, check from 0.300", "Only for tests."):
+        assert part in text
+    whole = run("model", "show", tiny_path, "--json")
+    assert json.loads(whole.stdout)["schema"] == bundles.SCHEMA
+
+
+def test_verify_replays_and_says_so(run: Any, tiny_path: Path) -> None:
+    done = run("model", "verify", tiny_path)
+    assert done.returncode == 0
+    assert b"3 golden pictures agree" in done.stdout
+
+
+def test_verify_fails_with_3_on_any_difference(run: Any, folder: Path) -> None:
+    golden = json.loads((folder / bundles.GOLDEN).read_text())
+    golden["cases"][0]["scores"]["knife"] = 0.5
+    replace_file(folder, bundles.GOLDEN, json.dumps(golden).encode())
+    done = run("model", "verify", folder)
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert b"'red': knife is 0.9996, recorded 0.5000. [golden_mismatch]" in done.stderr
+    alter(folder, lambda manifest: manifest.update(surprise=1))
+    for command in ("verify", "show"):
+        done = run("model", command, folder)
+        assert done.returncode == 3
+        assert b"surprise" in done.stderr
+
+
+def test_doctor_names_what_is_there_and_what_is_not(run: Any) -> None:
+    done = run("doctor")
+    text = done.stdout.decode()
+    assert "onnxruntime" in text
+    assert "webp decoder" in text
+    assert "fastapi" in text
+    if bundles.available():
+        assert done.returncode == 0
+        assert "golden pictures agree" in text
+    else:
+        assert done.returncode == 3
+        assert "no bundle was found" in text
