@@ -58,8 +58,8 @@ def serve(
         _print_key()
         return 0
     options = {"host": host, "port": port, "bundle": bundle, "policy": policy, "processes": workers}
-    settings = _settings({**options, "insecure": insecure or None})
-    _check_exposure(settings)
+    settings = read_settings({**options, "insecure": insecure or None})
+    check_exposure(settings)
     return _run(settings)
 
 
@@ -80,7 +80,7 @@ def _run(settings: Settings) -> int:
     return 0 if good else NO_MODEL
 
 
-def _settings(given: dict[str, Any]) -> Settings:
+def read_settings(given: dict[str, Any]) -> Settings:
     from pydantic import ValidationError
     from pydantic_settings import SettingsError as UnreadableSetting
 
@@ -100,7 +100,7 @@ def _settings(given: dict[str, Any]) -> Settings:
         raise SettingsError(f"{error}. See docs/settings.md.") from error
 
 
-def _check_exposure(settings: Settings) -> None:
+def check_exposure(settings: Settings) -> None:
     if settings.on_loopback or settings.api_key_hashes:
         return
     if not settings.insecure:
