@@ -87,6 +87,8 @@ REMEDIES: dict[str, str] = {
     "broken": "The file is damaged or cut short. Export or download it again.",
     "missing_decoder": "This service cannot read HEIC pictures. Save it as a JPEG and try again.",
     "too_slow": "Checking the picture took too long. Save a smaller copy and try again.",
+    "no_score": "The model gave no usable score. Save the picture as a JPEG and try again.",
+    "unreadable_file": "The file could not be read. Make sure that it is there and that you may open it.",
     "internal": "The service failed on this picture. Try again; if that fails, tell the team that runs it.",
     "too_small": "The picture is too small. Find the original, or a larger copy.",
     "blank": "The picture is blank, or nearly so. Make sure that it is the right file.",
@@ -142,8 +144,8 @@ USES = ("blurred", "as_is")
 
 STATEMENT = (
     "This record was made by Bladecheck and handed over; the service kept no copy of it, nor of any picture. It is not "
-    "signed electronically. To verify an entry, check the same file again: where the fingerprints of picture, model and "
-    "policy are the same, so are the scores and the decision. The service advises; a person decided."
+    "signed electronically. To verify an entry, check the same file again: where the fingerprints of picture, model "
+    "and policy are the same, so are the scores and the decision. The service advises; a person decided."
 )
 
 

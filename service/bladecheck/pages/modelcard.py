@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -122,9 +123,9 @@ def _interval(value: Mapping[str, Any]) -> str:
 def cell(value: Any) -> str:
     """One fact as text."""
     if isinstance(value, Mapping):
-        return _interval(value) or "–"
+        return _interval(value) or (json.dumps(value, ensure_ascii=False) if value else "–")
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(number(item) for item in value) or "–"
+        return ", ".join(cell(item) for item in value) or "–"
     return number(value)
 
 

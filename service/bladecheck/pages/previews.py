@@ -19,7 +19,7 @@ from bladecheck.redact import VAGUE_PEAK
 
 SIDE, COPY_SIDE = 640, 2048
 """Longest sides, in pixels, of the preview and of a copy to post (no platform shows more than about this)."""
-SMALLEST = 32
+SMALLEST, RIM = 32, 4
 OUTLINE, HALO, TINT = (0, 0, 0, 255), (255, 255, 255, 255), (255, 190, 0, 70)
 
 
@@ -79,9 +79,8 @@ def _marks(evidence: np.ndarray[Any, np.dtype[np.float64]], size: tuple[int, int
     if peak < VAGUE_PEAK:
         return None
     grey = Image.fromarray((evidence / peak * 255).astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
-    inside = ImageOps.expand(
-        grey.point(lambda value: 255 if value >= 128 else 0).crop((4, 4, size[0] - 4, size[1] - 4)), 4
-    )
+    # A rim of nothing, so that the outline closes where what stands out touches the picture's edge.
+    inside = ImageOps.expand(ImageOps.crop(grey.point(lambda value: 255 if value >= 128 else 0), RIM), RIM)
     edge = np.asarray(inside.filter(ImageFilter.MaxFilter(5))) > np.asarray(inside.filter(ImageFilter.MinFilter(3)))
     halo = np.asarray(inside.filter(ImageFilter.MaxFilter(9))) > np.asarray(inside)
     layers = np.zeros((size[1], size[0], 4), np.uint8)

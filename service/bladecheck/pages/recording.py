@@ -46,9 +46,8 @@ def _fields(policy: Policy) -> tuple[Field, ...]:
             "reason",
             f"Why this is necessary and right{optional}",
             "Say what the public needs to know",
-            4,
-            "",
-            MOST_REASON,
+            rows=4,
+            most=MOST_REASON,
         ),
     )
 
@@ -115,9 +114,8 @@ def _errors(checked: Sequence[Checked], given: Fields, policy: Policy) -> list[P
             errors.append(Problem("Enter why this is necessary and right", "reason"))
     for field in _fields(policy):
         if len(given.get(field.name, "")) > field.most:
-            errors.append(
-                Problem(f"{field.label.split(' (')[0]} must be {field.most:,} characters or less", field.name)
-            )
+            label = field.label.split(" (")[0]
+            errors.append(Problem(f"{label} must be {field.most:,} characters or less", field.name))
     return errors
 
 

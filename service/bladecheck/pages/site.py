@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import multiprocessing
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,7 @@ from bladecheck.wording import SERVICE
 
 FOLDER = Path(__file__).parents[1] / "static"
 NAVIGATION = (("/", "Check pictures"), ("/help", "Help"), ("/model", "The model"))
-FOOTER = (("/privacy", "Privacy"), ("/accessibility", "Accessibility statement"))
-API_DOCUMENTATION = ("/docs", "For programs: the API")
+FOOTER = (("/privacy", "Privacy"), ("/accessibility", "Accessibility statement"), ("/docs", "For programs: the API"))
 PRIVATE = {"Cache-Control": "no-store"}
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -44,13 +43,13 @@ class Site:
     static: str
     key: bytes
 
-    def render(self, template: str, base: str, values: Mapping[str, Any], footer: Sequence[tuple[str, str]]) -> str:
+    def render(self, template: str, base: str, values: Mapping[str, Any]) -> str:
         """The page as text; `base` is the path that a proxy serves the application under."""
         shared = {
             "asset": lambda name: f"{base}{self.static}/{name}",
             "base": base,
             "errors": (),
-            "footer": footer,
+            "footer": FOOTER,
             "here": None,
             "navigation": NAVIGATION,
             "service": SERVICE,
@@ -100,10 +99,7 @@ def respond(
 def text(scope: Scope, template: str, values: Mapping[str, Any]) -> str:
     """Render a template for the application and path prefix that a request came in by."""
     site: Site = scope["app"].state.site
-    has_docs = any(getattr(route, "path", None) == API_DOCUMENTATION[0] for route in scope["app"].routes)
-    return site.render(
-        template, scope.get("root_path", ""), values, FOOTER + ((API_DOCUMENTATION,) if has_docs else ())
-    )
+    return site.render(template, scope.get("root_path", ""), values)
 
 
 def _error_page(scope: Scope, values: Mapping[str, Any]) -> str:

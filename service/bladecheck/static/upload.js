@@ -8,16 +8,31 @@ const LONGEST_WAIT = 30;
 /** Take over the form: `form` is the upload form, `enhance` is called with each new piece of the page. */
 export function enhanceUpload(form, enhance) {
   const input = form.querySelector("input[type=file]");
-  const inputId = input.id;
+  const inputId = form.querySelector("label").htmlFor;
+  acceptDropsAnywhere(form, input);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const files = [...form.querySelector("input[type=file]").files];
+    const files = [...input.files];
     const most = Number(form.dataset.most);
-    if (!files.length) return showError(form, inputId, "Select at least one picture");
-    if (files.length > most) return showError(form, inputId, `You can only check up to ${most} pictures at the same time`);
+    if (!files.length) return showError(inputId, "Select at least one picture");
+    if (files.length > most) return showError(inputId, `You can only check up to ${most} pictures at the same time`);
     checkAll(form, files, enhance);
   });
   window.addEventListener("popstate", () => { if (!location.hash) location.reload(); });
+}
+
+/** A picture dropped beside the drop zone counts too; by itself, the browser would leave the page to show it. */
+function acceptDropsAnywhere(form, input) {
+  const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
+  document.addEventListener("dragover", (event) => { if (holdsFiles(event)) event.preventDefault(); });
+  document.addEventListener("drop", (event) => {
+    if (!holdsFiles(event) || event.defaultPrevented) return;
+    event.preventDefault();
+    if (form.checkVisibility()) {
+      input.files = event.dataTransfer.files;
+      input.dispatchEvent(new CustomEvent("change"));
+    }
+  });
 }
 
 async function checkAll(form, files, enhance) {
@@ -147,7 +162,7 @@ function counted(tally) {
 }
 
 /** The error summary and message that the server would show. */
-function showError(form, inputId, text) {
+function showError(inputId, text) {
   document.querySelector(".govuk-error-summary")?.remove();
   document.getElementById("pictures-error")?.remove();
   const summary = document.createElement("div");
@@ -170,7 +185,7 @@ function showError(form, inputId, text) {
   message.append(element("span", "govuk-visually-hidden", "Error: "), text);
   document.getElementById("pictures-hint").after(message);
   document.getElementById("upload-group").classList.add("govuk-form-group--error");
-  form.querySelector("input[type=file]").setAttribute("aria-describedby", "pictures-hint pictures-error");
+  document.getElementById(inputId).setAttribute("aria-describedby", "pictures-hint pictures-error");
   if (!document.title.startsWith("Error: ")) document.title = `Error: ${document.title}`;
   summary.focus();
   window.scrollTo(0, 0);
