@@ -86,10 +86,10 @@ class Connector:
         connection = _Pinned(host, self._addresses(host), self.port, self._timeout, self._tls)
         try:
             connection.request("GET", target, headers={"User-Agent": AGENT, "Accept": "image/*,*/*;q=0.5"})
-            response = connection.getresponse()
-            body = _body(url, response, most, deadline) if response.status == 200 else b""
-            after = _seconds(response.getheader("Retry-After"))
-            return Answer(response.status, response.getheader("Location"), after, body)
+            with connection.getresponse() as response:
+                body = _body(url, response, most, deadline) if response.status == 200 else b""
+                after = _seconds(response.getheader("Retry-After"))
+                return Answer(response.status, response.getheader("Location"), after, body)
         except TimeoutError as error:
             raise FetchError("timed_out", f"{url} took too long") from error
         except ssl.SSLError as error:

@@ -115,7 +115,7 @@ class Tally:
         borrowed = item.status == Status.REMOTE and item.is_repost
         self.remote_reposts += borrowed
         if item.status in (Status.PRESENT, Status.REMOTE) and not borrowed:
-            self.months[item.posted_at.strftime("%Y-%m") if item.posted_at else ""] += 1
+            self.months[f"{item.posted_at.year:04}-{item.posted_at.month:02}" if item.posted_at else ""] += 1
         if item.account:
             self.accounts.add(item.account)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import datetime
-from posixpath import basename, splitext
+from posixpath import basename
 
 from bladecheck.archives.dates import parse_date, snowflake_date
 from bladecheck.archives.item import DateSource
@@ -20,6 +20,7 @@ VIDEO_ENDINGS = frozenset({".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".m3
 ARCHIVE_ENDINGS = frozenset((".zip", ".tar", ".tgz", ".7z", ".rar", ".wacz", ".cbz", ".bz2", ".xz", ".zst", ".gz"))
 JUNK_NAMES = frozenset((".ds_store", "thumbs.db", "desktop.ini", "ehthumbs.db", ".picasa.ini", "icon\r", ".nomedia"))
 
+CONTROL = re.compile(r"[\x00-\x1f]")
 X_MEDIA = re.compile(r"^(\d{15,20})-[A-Za-z0-9_-]{8,}\.")
 NUMBERED = re.compile(r"^(\d{15,20})_(\d{1,3})\.")
 STAMP = re.compile(
@@ -43,20 +44,25 @@ def refusal(name: str) -> str | None:
         return "its name is an absolute path"
     if ".." in parts:
         return "its name leaves the archive (..)"
-    if any(ord(letter) < 32 for letter in name.rstrip("\r")) or len(name) > 4096:
+    if CONTROL.search(name.rstrip("\r")) or len(name) > 4096:
         return "its name holds control characters or is too long"
     return None
 
 
 def is_junk(name: str) -> bool:
     """Whether an operating system left this file behind."""
-    parts = name.lower().split("/")
-    return parts[-1] in JUNK_NAMES or parts[-1].startswith("._") or "__macosx" in parts[:-1]
+    lower = name.lower()
+    base = lower[lower.rfind("/") + 1 :]
+    return base in JUNK_NAMES or base.startswith("._") or lower.startswith("__macosx/") or "/__macosx/" in lower
 
 
 def ending(name: str) -> str:
     """The ending in lower case with its dot, "" where there is none; a query after it is left out."""
-    return splitext(basename(name).split("?")[0].split(":")[0])[1].lower()
+    base = name[name.rfind("/") + 1 :]
+    if "?" in base or ":" in base:
+        base = base.split("?")[0].split(":")[0]
+    dot = base.rfind(".")
+    return base[dot:].lower() if dot > 0 else ""
 
 
 def is_picture_name(name: str) -> bool:
@@ -80,9 +86,7 @@ def post_id_in(name: str) -> tuple[str, int] | None:
 
 
 def date_in(name: str) -> tuple[datetime | None, str]:
-    """A date from a file name and its DateSource: an X post id, a time stamp (taken as UTC), or a day at the start."""
-    if found := post_id_in(name):
-        return snowflake_date(found[0]), DateSource.SNOWFLAKE
+    """A date from a file name and its DateSource: a time stamp (taken as UTC), or a day at the start."""
     base = basename(name)
     if match := STAMP.search(base):
         year, month, day, hour, minute, second = match.groups()

@@ -78,7 +78,7 @@ class Source(ABC):
         cap = self.limits.member_bytes if limit is None else limit
         with self.open_stream(name) as stream:
             try:
-                data = stream.read(cap + 1)
+                data = stream.read(min(cap, self.size(name)) + 1)
             except DAMAGE as error:
                 raise ArchiveError(f"{self.path.name}: {name} is damaged: {error}") from error
         if len(data) > cap:

@@ -23,6 +23,7 @@ Row: TypeAlias = tuple[int, Sequence[str]]
 
 SHEETS = (".xlsx", ".xlsm")
 TEXT_TABLES = (".csv", ".tsv", ".tab")
+TABLE_ENDINGS = tuple(ending + packed for ending in (*SHEETS, *TEXT_TABLES) for packed in ("", ".gz", ".bz2", ".xz"))
 DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_ROWS = 50
 LONGEST_CELL = 16 * 1024 * 1024
@@ -54,11 +55,12 @@ class Table:
 
 def table_names(source: Source) -> list[str]:
     """The members that are tables by their ending; for a single file, also a list in a .txt."""
-    vague = () if source.is_container else (".txt", "")
+    if not source.is_container:
+        return [name for name in source.names() if _plain_ending(name) in (*SHEETS, *TEXT_TABLES, ".txt", "")]
     return [
         name
         for name in source.names()
-        if not is_junk(name) and _plain_ending(name) in (*SHEETS, *TEXT_TABLES, *vague) and not name.startswith("~$")
+        if name.lower().endswith(TABLE_ENDINGS) and not is_junk(name) and not basename(name).startswith("~$")
     ]
 
 
@@ -110,14 +112,15 @@ def _plain_ending(name: str) -> str:
 
 
 def _table(name: str, member: str, rows: Iterator[Row]) -> Iterator[Table]:
-    start = list(islice((row for row in rows if any(cell.strip() for cell in row[1])), SAMPLE_ROWS + 1))
+    filled = (row for row in rows if any(cell.strip() for cell in row[1]))
+    start = list(islice(filled, SAMPLE_ROWS + 1))
     if not start:
         return
     first = [cell_text(cell.lstrip("\ufeff")) for cell in start[0][1]]
     has_header = not any(LOOKS_LIKE_DATA.search(cell) for cell in first)
     header = first if has_header else [f"column {number + 1}" for number in range(len(first))]
     body = start[1:] if has_header else start
-    yield Table(name, member, tuple(header), has_header, tuple(cells for _, cells in body), chain(body, rows))
+    yield Table(name, member, tuple(header), has_header, tuple(cells for _, cells in body), chain(body, filled))
 
 
 def _text_rows(source: Source, name: str) -> Iterator[Row]:

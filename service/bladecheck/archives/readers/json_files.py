@@ -14,6 +14,7 @@ from bladecheck.archives.source import Source
 
 PACKED = (".gz", ".bz2", ".xz")
 JSON_ENDINGS = (".json", ".jsonl", ".ndjson", ".jl", ".jsonlines")
+ALL_ENDINGS = tuple(ending + packed for ending in JSON_ENDINGS for packed in ("", *PACKED))
 # Files that are at times JSON lines though their name does not say so; only looked into when given alone.
 VAGUE_ENDINGS = ("", ".txt", ".log", ".dat", ".data")
 SAMPLED_FILES = 3
@@ -22,7 +23,9 @@ SHORTEST_TELLING_NAME = 12
 
 def json_names(source: Source) -> list[str]:
     """The members that are JSON by their ending; for a single file, also one with a vague ending."""
-    return [name for name in source.names() if not is_junk(name) and _is_json_name(name, source.is_container)]
+    if not source.is_container:
+        return [name for name in source.names() if _may_be_json(name)]
+    return [name for name in source.names() if name.lower().endswith(ALL_ENDINGS) and not is_junk(name)]
 
 
 def sampled(source: Source) -> list[object]:
@@ -61,11 +64,9 @@ def _file_name(url: str) -> str:
     return f"{base}.{kind}" if kind and "." not in base else base
 
 
-def _is_json_name(name: str, in_container: bool) -> bool:
+def _may_be_json(name: str) -> bool:
     lower = basename(name).lower()
     for packed in PACKED:
         lower = lower.removesuffix(packed)
-    if lower.endswith(JSON_ENDINGS):
-        return True
     dot = lower.rfind(".")
-    return not in_container and (lower[dot:] if dot >= 0 else "") in VAGUE_ENDINGS
+    return (lower[dot:] if dot >= 0 else "") in (*JSON_ENDINGS, *VAGUE_ENDINGS)

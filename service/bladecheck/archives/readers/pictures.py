@@ -8,7 +8,7 @@ from collections.abc import Container, Iterator
 from datetime import datetime
 from posixpath import basename
 
-from bladecheck.archives.dates import parse_date
+from bladecheck.archives.dates import parse_date, snowflake_date
 from bladecheck.archives.item import DateSource, Item, MediaType
 from bladecheck.archives.magic import is_video, picture_kind
 from bladecheck.archives.names import (
@@ -45,7 +45,9 @@ class PictureReader:
         names = source.names()
         if any(is_picture_name(name) and not is_junk(name) for name in names):
             return 0.3
-        return 0.1 if names or source.refused else 0.0
+        if source.is_container:
+            return 0.1 if names or source.refused else 0.0
+        return 0.3 if any(picture_kind(source.head(name)) for name in names) else 0.0
 
     def read(self, source: Source) -> Iterator[Item]:
         for item in loose_pictures(source, self.name):
@@ -104,9 +106,9 @@ def loose_item(source: Source, source_format: str, name: str) -> Item | None:
 
 
 def _post_of(source: Source, source_format: str, name: str) -> tuple[Post, int]:
-    moment, origin = date_in(name)
     found = post_id_in(name)
     if found is None:
+        moment, origin = date_in(name)
         return Post(source_format, source.origin(name), posted_at=moment, posted_at_source=origin), 0
     post_id, index = found
     post = Post(
@@ -115,8 +117,8 @@ def _post_of(source: Source, source_format: str, name: str) -> tuple[Post, int]:
         platform="x",
         post_id=post_id,
         post_url=f"https://x.com/i/web/status/{post_id}",
-        posted_at=moment,
-        posted_at_source=origin,
+        posted_at=snowflake_date(post_id),
+        posted_at_source=DateSource.SNOWFLAKE,
     )
     return post, index
 

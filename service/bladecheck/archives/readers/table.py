@@ -52,26 +52,35 @@ class TableReader:
             except ArchiveError:
                 if not source.is_container:
                     raise
-        return 0.0
+        # A single table without pictures is refused in `read`, where it can be explained.
+        return 0.05 if table_names(source) and not source.is_container else 0.0
 
     def read(self, source: Source) -> Iterator[Item]:
         """Raises ArchiveError where a mapping was given that does not fit, or a workbook can't be read."""
         names = table_names(source)
         used: set[str] = set(names)
+        lacking: list[str] = []
         for name in names:
             for table in open_tables(source, name):
-                mapping = self.mapping or guess(table)
-                if self.mapping:
-                    mapping.check(table)
-                if not (mapping.url or mapping.path):
-                    source.log.warn(
-                        f"{table.name} has no column with picture addresses or files; columns: {_shown(table)}."
+                mapping = self._mapping(table)
+                if mapping is None:
+                    lacking.append(
+                        f"{table.name} has no column with picture addresses or files; columns: {_shown(table)}"
                     )
+                    source.log.warn(lacking[-1] + ".")
                     continue
                 source.log.mapping.update(mapping.columns())
                 yield from _Reading(source, table, mapping, self.name, used).items()
         if source.is_container:
             yield from loose_pictures(source, self.name, used)
+        elif lacking and not source.log.mapping:
+            raise ArchiveError(f"{lacking[0]}. Name one with a mapping")
+
+    def _mapping(self, table: Table) -> TableMapping | None:
+        mapping = self.mapping or guess(table)
+        if self.mapping:
+            mapping.check(table)
+        return mapping if mapping.url or mapping.path else None
 
 
 class _Reading:

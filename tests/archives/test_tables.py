@@ -1,0 +1,183 @@
+"""Tables as people save them: dialects, encodings, Excel's damage, mappings guessed and given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from bladecheck.archives import Item, Status, TableMapping, open_archive
+from bladecheck.errors import ArchiveError
+
+Make = Callable[..., Path]
+URL = "https://pbs.twimg.com/media/GAbCdEfXYAAq1zz.jpg"
+ID = "1746827059000246273"
+
+
+def items_of(path: Path, **how: object) -> list[Item]:
+    with open_archive(path, **how) as archive:  # type: ignore[arg-type]
+        return list(archive.items())
+
+
+def written(tmp_path: Path, content: str | bytes, name: str = "t.csv") -> Path:
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_dialects(tmp_path: Path, delimiter: str, encoding: str, ending: str) -> None:
+    rows = [["Image URL", "Tweet ID", "Handle", "Text"], [URL, ID, "@anytown", "café, two; words"]]
+    text = ending.join(delimiter.join(f'"{cell}"' for cell in row) for row in rows) + ending
+    (item,) = items_of(written(tmp_path, text.encode(encoding)))
+    assert (item.media_url, item.post_id, item.account, item.text) == (URL, ID, "anytown", "café, two; words")
+    assert (str(item.posted_at)[:10], item.posted_at_source) == ("2024-01-15", "snowflake")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        f"{URL}, {URL}?b",
+        f"{URL} {URL}?b",
+        f"{URL};{URL}?b",
+        f"{URL}|{URL}?b",
+        f"['{URL}', '{URL}?b']",
+        f'["{URL}","{URL}?b"]',
+        f"{URL}\n{URL}?b",
+    ],
+)
+def test_several_addresses_in_a_cell(tmp_path: Path, cell: str) -> None:
+    quoted = cell.replace('"', '""')
+    items = items_of(written(tmp_path, f'id,images\n{ID},"{quoted}"\n'))
+    assert [(item.media_index, item.media_url) for item in items] == [(0, URL), (1, URL + "?b")]
+
+
+def test_lists_without_a_header(tmp_path: Path) -> None:
+    assert len(items_of(written(tmp_path, f"{URL}\n\n{URL}?2\n", "list.txt"))) == 2
+    assert len(items_of(written(tmp_path, f"{URL}\n", "list.csv"))) == 1
+    (item,) = items_of(written(tmp_path, f"https://x.com/anytown/status/{ID};{URL}\n", "two.csv"))
+    assert (item.post_id, item.account, item.platform) == (ID, "anytown", "x")
+
+
+@pytest.mark.parametrize("ruined", ["1.74682E+18", "1,74682E+18", "1.746827059000246e+18", "1E+18"])
+def test_ids_that_excel_ruined_are_refused(tmp_path: Path, ruined: str) -> None:
+    path = written(tmp_path, f"tweet_id;image_url\n{ruined};{URL}\n{ID};{URL}\n")
+    with open_archive(path) as archive:
+        assert [item.post_id for item in archive.items()] == [None, ID]
+        (warning,) = archive.warnings
+        assert "tweet_id" in warning
+        assert ruined in warning
+
+
+def test_ids_that_excel_rounded_are_refused(tmp_path: Path) -> None:
+    rounded = "tweet_id,image_url\n" + "".join(f"17468270590002{n}0000,{URL}\n" for n in range(1, 6))
+    assert {item.post_id for item in items_of(written(tmp_path, rounded))} == {None}
+    whole = f"tweet_id,image_url\n{ID},{URL}\n1746827059000240000,{URL}\n"
+    assert [item.post_id for item in items_of(written(tmp_path, whole))] == [ID, "1746827059000240000"]
+
+
+def test_ids_guarded_against_excel(tmp_path: Path) -> None:
+    text = f'tweet_id,image_url\n"=""{ID}""",{URL}\n\'{ID},{URL}\n{ID}.0,{URL}\n'
+    assert {item.post_id for item in items_of(written(tmp_path, text))} == {ID}
+
+
+def test_dates_are_day_first_unless_the_column_says_otherwise(tmp_path: Path) -> None:
+    british = f"date,image_url\n03/04/2024,{URL}\n25/12/2024,{URL}\n"
+    american = f"date,image_url\n03/04/2024,{URL}\n12/25/2024,{URL}\n"
+    assert [str(i.posted_at)[:10] for i in items_of(written(tmp_path, british))] == ["2024-04-03", "2024-12-25"]
+    assert [str(i.posted_at)[:10] for i in items_of(written(tmp_path, american))] == ["2024-03-04", "2024-12-25"]
+    mapping = TableMapping(url="image_url", date="date", month_first=True)
+    assert str(items_of(written(tmp_path, british), mapping=mapping)[0].posted_at)[:10] == "2024-03-04"
+
+
+def test_a_mapping_may_be_given_and_is_checked(tmp_path: Path) -> None:
+    path = written(tmp_path, "a,b,c\nhttps://example.org/show?id=1,someone,7\n")
+    (item,) = items_of(path, mapping={"url": "a", "account": "B", "post_id": "c"})
+    assert (item.media_url, item.account, item.post_id) == ("https://example.org/show?id=1", "someone", "7")
+    with pytest.raises(ArchiveError, match="no column 'nope' for account; it has a, b, c"):
+        items_of(path, mapping={"url": "a", "account": "nope"})
+    with pytest.raises(ArchiveError, match="mapping names colour"):
+        open_archive(path, mapping={"colour": "a"})
+    with pytest.raises(ArchiveError, match="addresses"):
+        items_of(path, mapping={"account": "b"})
+
+
+def test_files_beside_the_table(tmp_path: Path, png: bytes) -> None:
+    (tmp_path / "secret.png").write_bytes(png)
+    folder = tmp_path / "in"
+    (folder / "pics").mkdir(parents=True)
+    (folder / "pics" / "a.png").write_bytes(png)
+    (folder / "out.png").symlink_to(tmp_path / "secret.png")
+    paths = ["pics/a.png", "pics\\a.png", "../secret.png", str(tmp_path / "secret.png"), "out.png", "gone.png", "v.mp4"]
+    path = written(folder, "file,who\n" + "".join(f"{name},x\n" for name in paths))
+    items = items_of(path)
+    present, missing = Status.PRESENT, Status.MISSING_MEDIA
+    told = [present, present, missing, missing, missing, missing, Status.VIDEO_SKIPPED]
+    assert [item.status for item in items] == told
+    assert items[0].open() == png
+    assert "outside the folder" in str(items[2].detail)
+
+
+def test_tables_within_a_container(make_zip: Make, png: bytes) -> None:
+    members = {"export/t.csv": "image,id\npics/a.png,1\npics/b.png,2\n", "export/pics/a.png": png, "other.png": png}
+    items = items_of(make_zip("t.zip", members))
+    assert [(i.status, i.post_id, i.member) for i in items] == [
+        (Status.PRESENT, "1", "export/pics/a.png"),
+        (Status.MISSING_MEDIA, "2", None),
+        (Status.PRESENT, None, "other.png"),
+    ]
+
+
+def test_odd_rows_lose_no_other(tmp_path: Path) -> None:
+    long = "x" * 200_000
+    text = (
+        f"id,image_url,text\n1,{URL},a\n2\n\n,,\n3,{URL},{long}\n4,{URL},b,extra,cells\n5,not a url,c\n6,{URL},\x00d\n"
+    )
+    with open_archive(written(tmp_path, text)) as archive:
+        assert [item.post_id for item in archive.items()] == ["1", "3", "4", "6"]
+        assert archive.describe().posts == 6
+
+
+def test_workbooks(tmp_path: Path) -> None:
+    import xlsxwriter
+
+    path = tmp_path / "t.xlsx"
+    book = xlsxwriter.Workbook(path)
+    book.add_worksheet("Empty")
+    sheet = book.add_worksheet("Posts")
+    day = book.add_format({"num_format": "dd/mm/yyyy"})
+    sheet.write_row(0, 0, ["Tweet ID", "Date", "Image URL"])
+    sheet.write_string(1, 0, ID)
+    sheet.write_datetime(1, 1, datetime(2024, 3, 4), day)
+    sheet.write_string(1, 2, URL)
+    sheet.write_number(2, 0, float(ID))
+    sheet.write_string(2, 2, URL)
+    book.close()
+    with open_archive(path) as archive:
+        items = list(archive.items())
+        assert [item.post_id for item in items] == [ID, None]
+        assert str(items[0].posted_at) == "2024-03-04 00:00:00+00:00"
+        assert "lost digits" in archive.warnings[0]
+
+
+def test_a_workbook_that_is_none(tmp_path: Path) -> None:
+    path = written(tmp_path, b"PK\x03\x04 nothing", "t.xlsx")
+    with pytest.raises(ArchiveError, match="not a whole workbook"):
+        open_archive(path)
+
+
+def test_addresses_of_posts_are_not_taken_for_pictures(tmp_path: Path) -> None:
+    text = f"url,media,date\nhttps://x.com/anytown/status/{ID},{URL},2024-01-15\n"
+    with open_archive(written(tmp_path, text)) as archive:
+        assert archive.describe().mapping == {"url": "media", "post_url": "url", "date": "date"}
+    with pytest.raises(ArchiveError, match="no column with picture addresses or files; columns: url"):
+        items_of(written(tmp_path, f"url\nhttps://x.com/anytown/status/{ID}\n"))
+
+
+def test_numbered_columns_belong_together(tmp_path: Path) -> None:
+    items = items_of(written(tmp_path, f"id,image_url_1,image_url_2\n1,{URL},{URL}?2\n2,{URL},\n"))
+    assert [(item.post_id, item.media_index) for item in items] == [("1", 0), ("1", 1), ("2", 0)]
