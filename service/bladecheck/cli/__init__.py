@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import io
 import os
+import re
 import sys
 import warnings
 
@@ -61,6 +63,11 @@ def main() -> None:
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _stop(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.", EXIT_USAGE)
+    except ModuleNotFoundError as error:
+        extra = _extra_with(error.name or "")
+        if extra is None:
+            raise
+        _stop(f"This needs an optional library: pip install 'bladecheck[{extra}]'.", EXIT_USAGE)
     except typer.Abort:
         _stop("Interrupted.", EXIT_INTERRUPTED)
     except Exception as error:
@@ -70,6 +77,16 @@ def main() -> None:
         show()
         sys.exit(EXIT_USAGE)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _extra_with(module: str) -> str | None:
+    """The extra of this package that brings `module`, if one does."""
+    wanted = module.partition(".")[0].replace("_", "-")
+    for requirement in importlib.metadata.requires("bladecheck") or []:
+        found = re.match(rf"{re.escape(wanted)}\b(?!-).*extra == ['\"](\w+)['\"]", requirement, re.IGNORECASE)
+        if found:
+            return found[1]
+    return None
 
 
 def _stop(message: str, code: int) -> None:
