@@ -10,20 +10,23 @@ from starlette.responses import JSONResponse
 from bladecheck import uploads
 from bladecheck.attend import attend
 from bladecheck.problems import MEDIA_TYPE, BadInput
+from bladecheck.redact import MEDIA_TYPES
 from bladecheck.schemas import Answer, ModelCard, Problem
 from bladecheck.workers import Workers
 
-PICTURES = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
-FORM = {"type": "object", "properties": {"file": PICTURES}, "required": ["file"], "additionalProperties": False}
-BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {"schema": FORM},
-            "image/*": {"schema": {"type": "string", "format": "binary"}},
-        },
+BINARY = {"type": "string", "format": "binary"}
+
+
+def body(form_field: dict[str, Any]) -> dict[str, Any]:
+    """OpenAPI's description of a body that is a form with `file`, or one picture."""
+    form = {
+        "type": "object",
+        "properties": {"file": form_field},
+        "required": ["file"],
+        "additionalProperties": False,
     }
-}
+    content = {"multipart/form-data": {"schema": form}, "image/*": {"schema": BINARY}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -35,7 +38,12 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 router = APIRouter(prefix="/v1", tags=["pictures"])
 
 
-@router.post("/classify", response_model=Answer, responses=problems(400, 408, 413, 415, 422, 503), openapi_extra=BODY)
+@router.post(
+    "/classify",
+    response_model=Answer,
+    responses=problems(400, 408, 413, 415, 422, 503),
+    openapi_extra=body({"type": "array", "items": BINARY, "minItems": 1}),
+)
 async def classify(
     request: Request,
     evidence: Annotated[Literal["map", "none"], Query(description="Add the evidence map to each result.")] = "none",
@@ -55,8 +63,8 @@ async def classify(
 @router.post(
     "/redact",
     response_class=Response,
-    responses={200: {"content": {"image/*": {}}}, **problems(400, 408, 413, 415, 422, 503)},
-    openapi_extra=BODY,
+    responses={200: {"content": {key: {} for key in MEDIA_TYPES.values()}}, **problems(400, 408, 413, 415, 422, 503)},
+    openapi_extra=body(BINARY),
 )
 async def redact(request: Request) -> Response:
     """One picture back with the blade blurred and without metadata, upright and at full size.

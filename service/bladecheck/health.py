@@ -28,7 +28,7 @@ async def ready(request: Request) -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def metrics(request: Request) -> Response:
     """Prometheus' text format."""
     found: Metrics = request.app.state.metrics
