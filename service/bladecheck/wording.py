@@ -71,7 +71,7 @@ STEPS: dict[str, tuple[str, ...]] = {
     ),
 }
 BESIDE_POLICY: dict[str, tuple[str, ...]] = {
-    Decision.HOLD: ("If you use the blurred copy, or crop the picture, look at it yourself before you post it.",),
+    Decision.HOLD: ("If you use a blurred or cropped copy, look at it yourself before you post it.",),
     Decision.CHECK: ("Show the picture and look at it, first at any area that is marked.", "Write down who decided."),
     Decision.CLEAR: (),
     Decision.CANNOT_JUDGE: (),

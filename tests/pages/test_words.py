@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from bladecheck import policy, wording
 from bladecheck.errors import PictureError
 from bladecheck.pages import modelcard
 from bladecheck.pages.cards import Row
+from bladecheck.pages.site import sealing_key
 from bladecheck.record import Checked, approval_needed, seal, unseal
 from bladecheck.taxonomy import Decision
 from bladecheck.verdict import Policy
@@ -89,6 +91,11 @@ def test_a_sealed_answer_comes_back_without_its_map() -> None:
     opened = unseal(seal(checked, b"key"), b"key")
     assert opened.name == "é.jpg"
     assert opened.result == result("hold", "knife")
+
+
+def test_the_processes_of_one_run_share_the_sealing_key() -> None:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(sealing_key) == sealing_key()
 
 
 def texts(tree: Any) -> str:

@@ -199,7 +199,7 @@ def _entries(made: Mapping[str, Any]) -> list[dict[str, Any]]:
         checked = Checked(item["name"], item["checked_at"], item["result"])
         rows = [
             Row("Decided by the person", item["outcome"]["text"]),
-            Row("Reasons of the check", " ".join(reason["text"] for reason in item["result"]["reasons"])),
+            Row("Reasons of the check", " ".join(wording.reasons(item["result"]))),
             *cards.facts(checked),
             *([] if _same(made) else cards.identity(item["result"])),
         ]

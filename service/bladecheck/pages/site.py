@@ -68,11 +68,7 @@ class VersionedFiles(StaticFiles):
 
 
 def mount_static(app: FastAPI) -> None:
-    """Give the application its static files, its friendly error pages and `app.state.site`.
-
-    Results are sealed with a key that is drawn anew for each run, and that the processes of one run share: what one
-    of them sealed, another can open.
-    """
+    """Give the application its static files, its friendly error pages and `app.state.site`."""
     static = f"/static/{_digest(FOLDER)}"
     templates = Environment(
         loader=PackageLoader("bladecheck", "templates"),
@@ -81,10 +77,14 @@ def mount_static(app: FastAPI) -> None:
         trim_blocks=True,
         auto_reload=False,
     )
-    key = hmac.digest(multiprocessing.current_process().authkey, b"bladecheck record", "sha256")
-    app.state.site = Site(templates, static, key)
+    app.state.site = Site(templates, static, sealing_key())
     app.mount(static, VersionedFiles(directory=FOLDER), name="static")
     app.add_middleware(FriendlyErrors, page=_error_page)
+
+
+def sealing_key() -> bytes:
+    """The key that results are sealed with: drawn anew for each run, and the same in all processes of one run."""
+    return hmac.digest(multiprocessing.current_process().authkey, b"bladecheck record", "sha256")
 
 
 def respond(
