@@ -36,7 +36,7 @@ Score = Callable[..., Finished]
 
 def lines(path: Path) -> list[str]:
     """The records of a journal, as text."""
-    return path.read_text().splitlines()
+    return path.read_text().split("\n")[:-1]
 
 
 def scored(folder: Path) -> list[str]:
@@ -49,4 +49,4 @@ def exported(folder: Path) -> list[Row]:
     """The rows as `bladecheck export --format jsonl` writes them."""
     target = folder / "rows.jsonl"
     export(folder, "jsonl", target)
-    return [json.loads(line) for line in target.read_text().splitlines()]
+    return [json.loads(line) for line in lines(target)]

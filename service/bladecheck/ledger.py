@@ -78,7 +78,17 @@ class Ledger:
         self.close()
 
     def rows(self) -> Iterator[Row]:
-        """The published rows, earliest post first, without a date last."""
+        """The published rows, earliest post first, without a date last.
+
+        Raises:
+            RunError: no room for temporary files.
+        """
+        try:
+            yield from self._joined()
+        except sqlite3.Error as error:
+            raise RunError(f"The rows can't be put in order: {error} (is there room for temporary files?).") from error
+
+    def _joined(self) -> Iterator[Row]:
         for row, picture, identity, first, sha256, cluster, head in self._db.execute(FINISHED):
             found = json.loads(picture) if picture else None
             links = {

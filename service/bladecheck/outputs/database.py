@@ -48,6 +48,8 @@ def write_duckdb(export: Export, path: Path) -> None:
                [(column.name, TYPES[column.kind], column.about) for column in COLUMNS])  # fmt: skip
         _table(database, "provenance", dict.fromkeys(("what", "value"), "VARCHAR"),
                [*export.labels.items(), ("run_json", json.dumps(export.manifest))])  # fmt: skip
+        # On closing, DuckDB would keep silent about a full disk and leave the rest in a file beside.
+        database.execute("CHECKPOINT")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from bladecheck.errors import RunError
@@ -42,11 +43,13 @@ def save(export: Export, format: str, target: Path) -> None:
     except OSError as error:
         raise failure(target, error) from error
     finally:
-        _remove(draft)
+        for leftover in (draft, draft.with_name(f"{draft.name}.wal")):
+            _remove(leftover)
 
 
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()

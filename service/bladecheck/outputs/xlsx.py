@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,13 @@ from bladecheck.outputs.cells import flat
 from bladecheck.rowschema import COLUMNS, NAMES
 
 MOST_ROWS, LONGEST_CELL = 1_048_575, 32_767
+OPTIONS = {
+    "constant_memory": True,
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "strings_to_numbers": False,
+    "nan_inf_to_errors": True,
+}
 
 
 def write(export: Export, path: Path) -> None:
@@ -24,14 +32,17 @@ def write(export: Export, path: Path) -> None:
         import xlsxwriter
     except ImportError as error:
         raise RunError("XLSX needs an optional library: pip install 'bladecheck[archive]'.") from error
-    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False,
-               "strings_to_numbers": False, "nan_inf_to_errors": True}  # fmt: skip
-    with xlsxwriter.Workbook(str(path), options) as book:
+    with tempfile.TemporaryDirectory(prefix="bladecheck-") as scratch:
+        book = xlsxwriter.Workbook(str(path), {**OPTIONS, "tmpdir": scratch})
         rows = ([flat(column, row[column.name]) for column in COLUMNS] for row in export.rows())
         _sheet(book, "predictions", NAMES, rows)
         about = ((column.name, column.kind, column.about) for column in COLUMNS)
         _sheet(book, "columns", ("column", "type", "meaning"), about)
         _sheet(book, "provenance", ("what", "value"), export.labels.items())
+        try:
+            book.close()
+        except xlsxwriter.exceptions.FileCreateError as error:
+            raise RunError(f"{path} can't be written: {error}.") from error
 
 
 def _sheet(book: Any, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

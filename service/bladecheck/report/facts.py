@@ -57,6 +57,14 @@ def months(lines: list[dict[str, Any]]) -> list[tuple[str, dict[str, int]]]:
     return result + ([(UNKNOWN, dict(unknown))] if unknown else [])
 
 
+def years(by_month: list[tuple[str, dict[str, int]]]) -> list[tuple[str, dict[str, int]]]:
+    """Counts by year from counts by month."""
+    found: dict[str, Counter[str]] = {}
+    for name, cell in by_month:
+        found.setdefault(name if name == UNKNOWN else name[:4], Counter()).update(cell)
+    return [(name, dict(cell)) for name, cell in found.items()]
+
+
 def accounts(lines: list[dict[str, Any]]) -> list[tuple[str, dict[str, int]]]:
     """Counts by account over all months, those with most pictures first."""
     found: dict[str, Counter[str]] = {}

@@ -9,8 +9,9 @@ from bladecheck import __version__, journal, runs
 from bladecheck.errors import RunError
 from bladecheck.outputs import Export
 from bladecheck.report import svg
-from bladecheck.report.facts import BINS, Facts, accounts, gather, months
+from bladecheck.report.facts import BINS, Facts, accounts, gather, months, years
 from bladecheck.report.svg import Bars
+from bladecheck.summary import UNKNOWN
 from bladecheck.taxonomy import BLADE_WORDS
 
 TEMPLATE = "report.html.j2"
@@ -68,6 +69,7 @@ def _context(export: Export, facts: Facts, caveats: list[str], title: str | None
     return {
         "title": title or "Pictures of " + _whom([name for name, _ in people]),
         "caveats": caveats,
+        "found": next((one["found"] for one in reversed(manifest["sessions"]) if one.get("found")), None),
         "manifest": manifest,
         "card": manifest.get("model_card") or {},
         "timezone": export.timezone,
@@ -76,6 +78,7 @@ def _context(export: Export, facts: Facts, caveats: list[str], title: str | None
         "lines": lines[:-1],
         "counts": facts.summary.counts(),
         "months": (by_month := months(lines)),
+        "years": years(by_month),
         "accounts": people[:MOST_ACCOUNTS],
         "more_accounts": len(people) - MOST_ACCOUNTS,
         "kinds": [(BLADE_WORDS.get(kind, kind), count) for kind, count in facts.summary.kinds.most_common()],
@@ -89,7 +92,7 @@ def _context(export: Export, facts: Facts, caveats: list[str], title: str | None
 
 def _charts(facts: Facts, by_month: list[Any], people: list[Any]) -> dict[str, str]:
     parts = ("hold", "check")
-    monthly = [(name, (cell.get("hold", 0), cell.get("check", 0))) for name, cell in by_month]
+    monthly = [(name, (cell.get("hold", 0), cell.get("check", 0))) for name, cell in by_month if name != UNKNOWN]
     accounted = [(name, (cell["hold"], cell["check"])) for name, cell in people[:MOST_ACCOUNTS]]
     spread = [(f"{place / BINS:.2f}", (count,)) for place, count in enumerate(facts.scores)]
     kinds = [(BLADE_WORDS.get(kind, kind), (count,)) for kind, count in facts.summary.kinds.most_common()]
@@ -112,7 +115,7 @@ def _failures(facts: Facts) -> list[dict[str, Any]]:
 
 
 def _whom(names: list[str]) -> str:
-    known = [f"@{name}" for name in names if name != "unknown"]
+    known = [f"@{name}" for name in names if name != UNKNOWN]
     if not known:
         return "an archive"
     return " and ".join(known) if len(known) <= 2 else f"{len(known)} accounts"

@@ -25,7 +25,7 @@ def columns(chart: Bars) -> str:
     top = nice(max((sum(values) for _, values in chart.bars), default=0))
     plot, step = HEIGHT - BOTTOM - TOP, (WIDTH - LEFT) / max(1, len(chart.bars))
     drawn = [_line(LEFT, WIDTH, TOP + plot * (1 - share), f"{top * share:,.0f}") for share in (0, 0.5, 1)]
-    every = max(1, -(-len(chart.bars) // 16))
+    every = max(1, -(-len(chart.bars) // 12))
     for place, (label, values) in enumerate(chart.bars):
         left, base = LEFT + place * step, float(TOP + plot)
         for part, value in enumerate(values):

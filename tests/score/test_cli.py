@@ -1,0 +1,104 @@
+"""The commands as typed: what they say first, what they refuse, which exit code they give."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from score_helpers import exported, fill
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def test_from_archive_to_report(bladecheck: Command, tiny_path: Path, tmp_path: Path) -> None:
+    archive, run = fill(tmp_path / "archive", 9), tmp_path / "run"
+    done = bladecheck("score", archive, "-o", run, "--bundle", tiny_path, "--timezone", "Europe/London")
+    assert done.returncode == 0, done.stderr
+    first, *rest = done.stdout.splitlines()
+    assert first.startswith("Found: ")
+    assert "9 pictures" in first
+    assert "9 rows" in rest[0]
+    assert "9 of 9" in done.stderr
+    again = bladecheck("score", archive, "-o", run, "--bundle", tiny_path)
+    assert "9 done before" in again.stderr
+    assert bladecheck("report", run).stdout.strip() == str(run / "report.html")
+    assert bladecheck("export", run, "--format", "csv").stdout.strip() == str(run / "predictions.csv")
+    manifest = json.loads((run / "run.json").read_text())
+    assert manifest["counts"]["status"] == {"ok": 9}
+    assert manifest["sessions"][0]["command"].startswith("bladecheck score ")
+    assert [(one["name"], one["files"]) for one in manifest["inputs"]] == [("archive", 9)]
+
+
+def test_dry_run_writes_nothing(bladecheck: Command, tiny_path: Path, tmp_path: Path) -> None:
+    archive, run = fill(tmp_path / "archive", 3), tmp_path / "run"
+    done = bladecheck("score", archive, "-o", run, "--bundle", tiny_path, "--dry-run")
+    assert done.returncode == 0
+    assert "3 present" in done.stdout
+    assert not run.exists()
+    bladecheck("score", archive, "-o", run, "--bundle", tiny_path)
+    before = sorted((path.name, path.stat().st_mtime_ns) for path in run.iterdir())
+    assert "3 rows done already" in bladecheck("score", archive, "-o", run, "--dry-run").stdout
+    assert sorted((path.name, path.stat().st_mtime_ns) for path in run.iterdir()) == before
+
+
+def test_exit_code_2_when_pictures_failed(bladecheck: Command, tiny_path: Path, tmp_path: Path) -> None:
+    archive = fill(tmp_path / "archive", 10)
+    assert bladecheck("score", archive, "-o", tmp_path / "run", "--bundle", tiny_path).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["score", "{archive}", "-o", "{run}", "--bundle", "nowhere"], 3, "No bundle"),
+        (["score", "{archive}/none", "-o", "{run}"], 1, "does not exist"),
+        (["score", "{archive}", "-o", "{run}", "--timezone", "Londres"], 1, "Europe/London"),
+        (["score", "{archive}", "-o", "{run}", "--mapping", "url"], 1, "MEANING=COLUMN"),
+        (["score", "{archive}", "-o", "{run}", "--server", "http://127.0.0.1:1", "--bundle", "x"], 1, "don't go"),
+        (["score", "{archive}", "-o", "{archive}"], 1, "choose a new or empty folder"),
+        (["score", "{archive}"], 1, "output"),
+        (["export", "{run}", "--format", "csv"], 1, "holds no run"),
+        (["export", "{run}", "--format", "word"], 1, "known: jsonl"),
+        (["report", "{run}"], 1, "holds no run"),
+    ],
+)
+def test_what_is_refused(
+    bladecheck: Command, tiny_path: Path, tmp_path: Path, arguments: list[str], code: int, says: str
+) -> None:
+    places = {"archive": str(fill(tmp_path / "archive", 2)), "run": str(tmp_path / "run")}
+    given = [argument.format(**places) for argument in arguments]
+    if given[0] == "score" and "--bundle" not in given and "--server" not in given:
+        given += ["--bundle", str(tiny_path)]
+    done = bladecheck(*given)
+    assert done.returncode == code
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_read_only_disk_is_said(bladecheck: Command, tiny_path: Path, tmp_path: Path) -> None:
+    done = bladecheck("score", fill(tmp_path / "archive", 2), "-o", "/proc/run", "--bundle", tiny_path)
+    assert done.returncode == 1
+    assert "/proc/run" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_api_key_is_not_kept(bladecheck: Command, tmp_path: Path) -> None:
+    from bladecheck.cli.score import _without_key
+
+    hidden = [*_without_key(["score", "a", "--api-key", "sesame", "--api-key=sesame", "-o", "run"])]
+    assert hidden == ["score", "a", "--api-key", "***", "--api-key=***", "-o", "run"]
+
+
+def test_x_archive_of_the_shared_samples(bladecheck: Command, shared: Path, tiny_path: Path, tmp_path: Path) -> None:
+    samples = shared / "archive-samples"
+    expected = json.loads((samples / "expected.json").read_text())["x_archive/unzipped"]
+    done = bladecheck("score", samples / "x_archive/rezipped_with_top_folder.zip", "-o", tmp_path / "run",
+                      "--bundle", tiny_path)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = exported(tmp_path / "run")
+    assert sum(row["status"] == "ok" for row in rows) == expected["images_local"]
+    assert sum(row["status"] == "video_skipped" for row in rows) == expected["videos"]
+    assert {row["account"] for row in rows if not row["is_repost"]} == {expected["account"]}
