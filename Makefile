@@ -1,0 +1,66 @@
+# What users and developers run. Needs Python 3.11 or newer and make; everything goes into this folder.
+#   make run     sets up and starts the service on http://127.0.0.1:8000
+#   make test    sets up and runs every check
+
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+SERVICE := .venv
+TRAINING := .venv-train
+INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Options for the command, as in: make run ARGS="--port 9000 --policy only-when-necessary"
+ARGS ?=
+
+.PHONY: help run setup lint test test-service test-training clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run            start the service on http://127.0.0.1:8000 (ARGS=\"--port 9000\" for options)"
+	@echo "make test           every check: lint, test-service, test-training"
+	@echo "make setup          both environments: $(SERVICE) for the service, $(TRAINING) for training"
+	@echo "make lint           style, types and import contracts"
+	@echo "make test-service   tests of the service, without torch"
+	@echo "make test-training  tests of the training pipeline, with torch"
+	@echo "make clean          remove environments, caches and builds"
+
+run: $(SERVICE)/.made-serve
+	$(SERVICE)/bin/bladecheck serve $(ARGS)
+
+setup: $(SERVICE)/.made-test $(TRAINING)/.made
+
+test: lint test-service test-training
+
+lint: $(SERVICE)/.made-test
+	$(SERVICE)/bin/ruff check .
+	$(SERVICE)/bin/ruff format --check .
+	$(SERVICE)/bin/mypy service
+	$(SERVICE)/bin/lint-imports --no-cache
+
+test-service: $(SERVICE)/.made-test
+	$(SERVICE)/bin/pytest --ignore=tests/training $(ARGS)
+
+test-training: $(TRAINING)/.made
+	$(TRAINING)/bin/mypy training
+	$(TRAINING)/bin/pytest tests/training $(ARGS)
+
+clean:
+	rm -rf $(SERVICE) $(TRAINING) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# A stamp is older than what it was made from only after that has changed: a second run installs nothing.
+$(SERVICE)/.made-serve: pyproject.toml constraints.txt | $(SERVICE)/bin/python
+	$(SERVICE)/bin/python $(INSTALL) --editable '.[serve,heic]'
+	@touch $@
+
+$(SERVICE)/.made-test: $(SERVICE)/.made-serve
+	$(SERVICE)/bin/python $(INSTALL) --editable '.[serve,heic,archive,dev]'
+	@$(SERVICE)/bin/python $(INSTALL) --editable '.[dedupe]' || \
+		echo "pdqhash could not be built here (it needs a C++ compiler): tests of near duplicates are skipped"
+	@touch $@
+
+# Apart from the service's environment, so that nothing of the service can come to need torch unseen.
+$(TRAINING)/.made: pyproject.toml constraints.txt | $(TRAINING)/bin/python
+	$(TRAINING)/bin/python $(INSTALL) --no-compile --editable '.[train]' hypothesis mypy pytest pytest-timeout
+	@touch $@
+
+%/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.12"; exit 1; }
+	$(PYTHON) -m venv $*
