@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from bladecheck import fingerprint
 from bladecheck.cli.export import export
 from bladecheck.rowschema import Row
 from bladecheck.score import Finished
@@ -30,6 +31,9 @@ def fill(folder: Path, count: int) -> Path:
         (folder / f"{FIRST_POST + number * 40 * 24 * MINUTE}-P{number:04d}.jpg").write_bytes(data)
     return folder
 
+
+NEAR = fingerprint.available()
+"""Near duplicates need a library that has to be compiled; everything else is tested without it, too."""
 
 Score = Callable[..., Finished]
 

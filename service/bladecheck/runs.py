@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import socket
@@ -67,6 +66,10 @@ class RunFolder:
         Raises:
             RunError: another process is writing, and which.
         """
+        try:
+            import fcntl
+        except ImportError as error:  # Windows: the rest of the package works there
+            raise RunError("Archive runs need Linux or macOS; on Windows, use them under WSL.") from error
         try:
             handle = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:

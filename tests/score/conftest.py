@@ -15,7 +15,7 @@ from bladecheck.engines.local import LocalEngine
 from bladecheck.policy import find
 from bladecheck.runs import RunFolder
 from bladecheck.score import Finished, Options, Run
-from score_helpers import COMMAND, Score, fill
+from score_helpers import COMMAND, NEAR, Score, fill
 from serving import environment
 
 
@@ -42,7 +42,7 @@ def score(classifier: Classifier) -> Score:
 
     def run(paths: Path | list[Path], folder: Path, engine: Engine | None = None, **options: object) -> Finished:
         given = paths if isinstance(paths, list) else [paths]
-        engine = engine or LocalEngine(classifier, find(None), workers=2, near=True)
+        engine = engine or LocalEngine(classifier, find(None), workers=2, near=NEAR)
         with open_archive(given) as archive:
             return Run(given, archive.items(), engine, RunFolder(folder), Options(**options)).go()
 

@@ -16,7 +16,7 @@ import pytest
 from bladecheck.engines.client import Client, Refused, retry_after
 from bladecheck.engines.http import HttpEngine
 from bladecheck.errors import RunError, ServerError
-from score_helpers import Score, exported, fill, scored
+from score_helpers import NEAR, Score, exported, fill, scored
 from serving import Running, serve
 from tiny import RED, draw, encode
 
@@ -29,7 +29,7 @@ def server(tiny_path: Path) -> Iterator[Running]:
 
 def test_same_rows_as_in_process(score: Score, server: Running, pictures: Path, tmp_path: Path) -> None:
     score(pictures, tmp_path / "here")
-    engine = HttpEngine(server.url, near=True)
+    engine = HttpEngine(server.url, near=NEAR)
     score(pictures, tmp_path / "there", engine)
     engine.close()
     assert (tmp_path / "here/rows.jsonl").exists() is False
@@ -41,7 +41,7 @@ def test_a_run_begun_here_goes_on_there(score: Score, server: Running, tmp_path:
     archive, run = fill(tmp_path / "archive", 6), tmp_path / "run"
     score(archive, run)
     fill(archive, 16)
-    engine = HttpEngine(server.url, near=True)
+    engine = HttpEngine(server.url, near=NEAR)
     score(archive, run, engine)
     engine.close()
     score(archive, tmp_path / "whole")
@@ -75,7 +75,7 @@ def test_api_key(score: Score, tiny_path: Path, pictures: Path, tmp_path: Path) 
 def test_a_small_queue_only_makes_it_wait(score: Score, tiny_path: Path, tmp_path: Path) -> None:
     archive = fill(tmp_path / "archive", 60)
     with serve(tiny_path, queue_pictures=8, max_files=8, threads=1) as running:
-        engine = HttpEngine(running.url, connections=6, near=True)
+        engine = HttpEngine(running.url, connections=6, near=NEAR)
         score(archive, tmp_path / "there", engine)
         engine.close()
     score(archive, tmp_path / "here")
@@ -85,7 +85,7 @@ def test_a_small_queue_only_makes_it_wait(score: Score, tiny_path: Path, tmp_pat
 def test_batches_that_are_too_large_are_sent_one_by_one(score: Score, tiny_path: Path, tmp_path: Path) -> None:
     archive = fill(tmp_path / "archive", 20)
     with serve(tiny_path, max_files=3) as running:
-        engine = HttpEngine(running.url, near=True)
+        engine = HttpEngine(running.url, near=NEAR)
         score(archive, tmp_path / "there", engine)
         engine.close()
     score(archive, tmp_path / "here")
@@ -96,7 +96,7 @@ def test_survives_a_restart_of_the_server(score: Score, tiny_path: Path, tmp_pat
     archive = fill(tmp_path / "archive", 200)
     with serve(tiny_path) as first:
         port = first.port
-        engine = HttpEngine(first.url, connections=2, near=True)
+        engine = HttpEngine(first.url, connections=2, near=NEAR)
         killed = threading.Event()
 
         def restart() -> None:

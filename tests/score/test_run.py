@@ -20,7 +20,7 @@ from bladecheck.policy import find
 from bladecheck.runs import RunFolder
 from bladecheck.score import Options, Run
 from bladecheck.verdict import Policy
-from score_helpers import Score, exported, fill, scored
+from score_helpers import NEAR, Score, exported, fill, scored
 from tiny import BLUE, RED, draw, encode
 
 
@@ -59,7 +59,7 @@ def test_stopping_and_going_on_gives_the_same_rows(
         if ticks.total() == 7:
             stop.set()
 
-    engine = LocalEngine(classifier, find(None), workers=2, near=True)
+    engine = LocalEngine(classifier, find(None), workers=2, near=NEAR)
     with open_archive(pictures) as archive:
         run = Run([pictures], archive.items(), engine, RunFolder(tmp_path / "run"), Options(), tick, stop)
         finished = run.go()
@@ -71,7 +71,7 @@ def test_stopping_and_going_on_gives_the_same_rows(
 
 def test_number_of_threads_changes_no_row(classifier: Classifier, score: Score, pictures: Path, tmp_path: Path) -> None:
     for workers in (1, 3, 8):
-        engine = LocalEngine(classifier, find(None), workers, near=True)
+        engine = LocalEngine(classifier, find(None), workers, near=NEAR)
         score(pictures, tmp_path / str(workers), engine)
     assert exported(tmp_path / "1") == exported(tmp_path / "3") == exported(tmp_path / "8")
 
@@ -140,7 +140,7 @@ def test_an_archive_that_vanishes_ends_the_session_and_loses_nothing(
             archive.rename(away)
 
     with open_archive(archive) as opened, pytest.raises(RunError, match="is gone"):
-        Run([archive], opened.items(), LocalEngine(classifier, workers=1, near=True), RunFolder(run), tick=tick).go()
+        Run([archive], opened.items(), LocalEngine(classifier, workers=1, near=NEAR), RunFolder(run), tick=tick).go()
     assert "RunError" in json.loads((run / "run.json").read_text())["sessions"][0]["ended"]
     away.rename(archive)
     assert not [row for row in exported(run) if row["error_code"] == "vanished"]

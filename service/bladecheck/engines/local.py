@@ -23,6 +23,11 @@ AHEAD = 4
 """Tasks queued per thread, so that a slow write of the journal starves nobody."""
 
 
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class LocalEngine:
     """Scores with a classifier of this process.
 
@@ -43,7 +48,7 @@ class LocalEngine:
         limits: Limits | None = None,
     ) -> None:
         self._classifier, self._policy, self._limits = classifier, policy or Policy(), limits or Limits()
-        self._workers = workers or len(os.sched_getaffinity(0))
+        self._workers = workers or cores()
         self._pdq: Callable[[Picture], fingerprint.Fingerprint] | None = fingerprint.maker() if near else None
         self.model = classifier.bundle.identity
         self.card = classifier.bundle.manifest.model_dump(mode="json", by_alias=True)
