@@ -10,15 +10,10 @@ from itertools import chain, islice
 from posixpath import basename
 from typing import IO
 
+from bladecheck.archives.json_stream import JsonStream
 from bladecheck.archives.source import Source
 from bladecheck.archives.streams import DAMAGE, unpacked
 from bladecheck.errors import ArchiveError
-
-BETWEEN = re.compile(r"[\s,;]*")
-# Where the next record may begin after a broken one.
-RESYNC = re.compile(r"\}\s*,?\s*(?=\{)|\n\s*(?=\{)")
-MOST_BROKEN = 1000
-_DECODER = json.JSONDecoder()
 
 
 def text_stream(source: Source, name: str) -> io.TextIOWrapper:
@@ -61,9 +56,7 @@ def records(source: Source, name: str) -> Iterator[tuple[str, object]]:
         return
     first = start[0][1].lstrip("\ufeff").strip()
     if first.startswith("[") or (not _is_json(first) and first.endswith(("{", "[", ","))):
-        text = whole_text(source, name)
-        at = len(text) - len(text.lstrip("\ufeff \t\r\n"))
-        yield from values(source, name, text, at + 1 if text[at : at + 1] == "[" else at)
+        yield from values(source, name)
         return
     for number, line in chain(start, feed):
         try:
@@ -73,31 +66,20 @@ def records(source: Source, name: str) -> Iterator[tuple[str, object]]:
             source.log.warn(f"{name}, line {number}: not JSON and passed over ({_short(error)}).")
 
 
-def values(source: Source, name: str, text: str, at: int) -> Iterator[tuple[str, object]]:
-    """JSON values one after another from `at`, as in an array or a row of objects; goes on after a broken one."""
-    broken = count = 0
-    while True:
-        at = BETWEEN.match(text, at).end()  # type: ignore[union-attr]
-        if at >= len(text) or text[at] == "]":
-            if broken and at < len(text):
-                at += 1
-                continue
-            return
-        try:
-            value, at = _DECODER.raw_decode(text, at)
-        except (ValueError, RecursionError) as error:
-            broken += 1
-            source.log.counts["broken records"] += 1
-            source.log.warn(
-                f"{name}, line {text.count(chr(10), 0, at) + 1}: broken JSON, passed over ({_short(error)})."
-            )
-            match = RESYNC.search(text, at + 1)
-            if not match or broken > MOST_BROKEN:
-                return
-            at = match.end()
-            continue
-        count += 1
-        yield f"{name}, record {count}", value
+def values(source: Source, name: str, header: re.Pattern[str] | None = None) -> Iterator[tuple[str, object]]:
+    """JSON values of a file that is an array, one object or several in a row, after what `header` matches.
+
+    A broken value becomes a warning; a file that breaks off ends with one.
+    """
+    try:
+        with text_stream(source, name) as stream:
+            yield from JsonStream(stream, name, source.log, source.limits.line_chars, header)
+    except ArchiveError as error:
+        if not source.is_container:
+            raise
+        source.log.warn(f"{name} is not read further: {error.detail}.")
+    except DAMAGE as error:
+        source.log.warn(f"{name} breaks off ({error}); what comes before it is kept.")
 
 
 def whole_text(source: Source, name: str) -> str:

@@ -58,7 +58,10 @@ def _beside(source: Source, item: Item) -> str | None:
 
 
 def _file_name(url: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
     base = basename(parts.path)
     kind = parse_qs(parts.query).get("format", [""])[0]
     return f"{base}.{kind}" if kind and "." not in base else base

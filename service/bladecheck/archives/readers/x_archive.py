@@ -23,7 +23,7 @@ from bladecheck.archives.readers.x_layout import (
     open_members,
     part_order,
 )
-from bladecheck.archives.records import values, whole_text
+from bladecheck.archives.records import values
 from bladecheck.archives.source import Source
 from bladecheck.archives.values import JSON, dict_of, dig, first_id, id_of, list_of, text_of
 
@@ -50,7 +50,6 @@ class XArchiveReader:
         return keys.pop() or "" if len(keys) == 1 else None if keys else ""
 
     def read(self, source: Source) -> Iterator[Item]:
-        """Raises ArchiveError where a whole data file can't be read; a broken post is passed over with a warning."""
         public = open_members(source)
         bases = bases_of(public)
         for base in bases:
@@ -112,13 +111,7 @@ class _Archive:
         return chosen or found
 
     def _file(self, name: str) -> Iterator[Item]:
-        text = whole_text(self.source, name)
-        match = HEADER.match(text)
-        start = text.find("[", match.end() if match else 0)
-        if start < 0:
-            self.source.log.warn(f"{name} holds no list of posts.")
-            return
-        for where, value in values(self.source, name, text, start + 1):
+        for where, value in values(self.source, name, HEADER):
             yield from self.source.log.guarded(where, self._post, value)
 
     def _post(self, value: object) -> list[Item]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from posixpath import basename, dirname
 
-from bladecheck.archives.log import ODD_SHAPES
-from bladecheck.archives.records import values, whole_text
+from bladecheck.archives.records import values
 from bladecheck.archives.source import Narrowed, Source
 from bladecheck.archives.values import dict_of, dig, handle_of, id_of, list_of, text_of
 from bladecheck.errors import ArchiveError
@@ -47,10 +46,10 @@ def media_folders(source: Source) -> set[str]:
 
 def identity(source: Source, base: str) -> tuple[str | None, str | None]:
     """Account name and id, from account.js, else from the manifest; the e-mail address beside them is not kept."""
-    for name, steps in (("account.js", (0, "account")), ("manifest.js", ("userInfo",))):
+    for name, part in (("account.js", "account"), ("manifest.js", "userInfo")):
         if base + name not in source:
             continue
-        record = dict_of(dig(_assigned(source, base + name), *steps))
+        record = dict_of(dig(_assigned(source, base + name), part))
         account = handle_of(record.get("username")) or handle_of(record.get("userName"))
         if account:
             return account, id_of(record.get("accountId"))
@@ -67,12 +66,10 @@ def listed_files(source: Source, base: str) -> set[str]:
 
 
 def _assigned(source: Source, name: str) -> object:
-    """What a small data file assigns, or None."""
+    """What a small data file assigns, of an array the first element; None where it can't be read."""
     try:
-        text = whole_text(source, name)
-        match = HEADER.match(text)
-        first = next(values(source, name, text, match.end() if match else 0), None)
-    except (ArchiveError, *ODD_SHAPES):
+        first = next(values(source.reading(), name, HEADER), None)
+    except ArchiveError:
         return None
     return first[1] if first else None
 
