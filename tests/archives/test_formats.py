@@ -15,6 +15,7 @@ from bladecheck.archives import Found, Item, Status, open_archive
 from bladecheck.errors import ArchiveError
 
 Make = Callable[..., Path]
+CHATS = ("IMG-20240304-WA0001.png", "photo_1@05-03-2024_10-11-12.png")
 ID = "1746827059000246273"
 PBS = "https://pbs.twimg.com/media/GAbCdEfXYAAq1zz.jpg"
 
@@ -137,6 +138,14 @@ def test_pictures_beside_tweets_are_used(make_folder: Make, png: bytes) -> None:
         (ID, Status.PRESENT, "media/GAbCdEfXYAAq1zz.jpg"),
         (None, Status.PRESENT, "other.png"),
     ]
+
+
+def test_academictwitter_keeps_media_in_another_file(make_folder: Make) -> None:
+    tweet = v2(attachments={"media_keys": ["3_1"]})
+    includes = {"media": [{"media_key": "3_1", "type": "photo", "url": PBS}], "users": [{"id": "9", "username": "a"}]}
+    items, found, warnings = read(make_folder({"data_17.json": [tweet], "users_17.json": includes}))
+    assert [(i.media_url, i.account, i.status) for i in items] == [(PBS, "a", Status.REMOTE)]
+    assert (found.posts, warnings) == (1, ())
 
 
 def test_old_snscrape_and_gifs(tmp_path: Path) -> None:
@@ -475,7 +484,7 @@ def test_dates_of_pictures(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[306] = "2024:03:01 10:11:12"
     Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", exif=exif)
-    for name in ("IMG_20240302_101112.png", "2024-03-03 10.11.12.png", "plain.png"):
+    for name in ("IMG_20240302_101112.png", "2024-03-03 10.11.12.png", "plain.png", *CHATS):
         Image.new("RGB", (8, 8)).save(tmp_path / name)
     with open_archive(tmp_path, exif_dates=True) as archive:
         told = {i.member: (str(i.posted_at)[:19], i.posted_at_source) for i in archive.items()}
@@ -483,5 +492,7 @@ def test_dates_of_pictures(tmp_path: Path) -> None:
         "a.jpg": ("2024-03-01 10:11:12", "exif"),
         "IMG_20240302_101112.png": ("2024-03-02 10:11:12", "filename"),
         "2024-03-03 10.11.12.png": ("2024-03-03 10:11:12", "filename"),
+        "IMG-20240304-WA0001.png": ("2024-03-04 00:00:00", "filename"),
+        "photo_1@05-03-2024_10-11-12.png": ("2024-03-05 10:11:12", "filename"),
         "plain.png": ("None", "none"),
     }

@@ -25,7 +25,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=6,
 )
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def damaged(value: object, draw: st.DrawFn, chance: int = 6) -> object:
@@ -142,7 +142,7 @@ def _placeless(item: Item) -> Item:
     return replace(item, source_path="", opener=None)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.text() | st.integers() | st.floats() | st.from_regex(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ]\d\d:\d\d(:\d\d)?)?")
 )
@@ -151,7 +151,7 @@ def test_dates_are_utc_or_nothing(value: object) -> None:
     assert moment is None or moment.utcoffset() == timedelta(0)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.datetimes().filter(lambda moment: 1971 < moment.year < 2099))
 def test_dates_written_are_read(moment: object) -> None:
     from datetime import UTC, datetime
@@ -167,7 +167,7 @@ def test_dates_written_are_read(moment: object) -> None:
     assert parse_date(int(whole.timestamp() * 1000)) == whole or whole.timestamp() * 1000 <= 20_000_000_000
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text())
 def test_names_and_texts_never_raise(text: str) -> None:
     clean(text).encode()
@@ -180,7 +180,7 @@ def test_names_and_texts_never_raise(text: str) -> None:
     id_of(text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(min_size=1).filter(lambda text: text.strip() != ""))
 def test_mangled_text_is_mended(text: str) -> None:
     try:

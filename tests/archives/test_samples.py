@@ -79,7 +79,7 @@ def test_rows_are_sound(key: str, path: str) -> None:
     assert found.rows == len(items)
     for item in items:
         assert (item.status == Status.PRESENT) == (item.opener is not None)
-        assert item.status == Status.PRESENT or item.status == Status.REMOTE or item.detail
+        assert item.status == Status.PRESENT or item.detail
         assert item.status != Status.REMOTE or str(item.media_url).startswith("https://")
         assert item.post_id is None or isinstance(item.post_id, str)
         assert item.posted_at is None or item.posted_at.utcoffset().total_seconds() == 0  # type: ignore[union-attr]

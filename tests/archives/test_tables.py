@@ -181,3 +181,29 @@ def test_addresses_of_posts_are_not_taken_for_pictures(tmp_path: Path) -> None:
 def test_numbered_columns_belong_together(tmp_path: Path) -> None:
     items = items_of(written(tmp_path, f"id,image_url_1,image_url_2\n1,{URL},{URL}?2\n2,{URL},\n"))
     assert [(item.post_id, item.media_index) for item in items] == [("1", 0), ("1", 1), ("2", 0)]
+
+
+def test_lines_above_the_header_are_left_out(tmp_path: Path) -> None:
+    head = 'Report:,Anytown\nBrand:,"Anytown, Police"\nFrom:,01/01/2024\n\n'
+    rows = "".join(f"{day}/01/2024,anytown,words,{URL}?{day}\n" for day in range(10, 20))
+    items = items_of(written(tmp_path, f"{head}Date,Author,Snippet,Media URLs\n{rows}"))
+    assert len(items) == 10
+    assert (items[0].account, str(items[0].posted_at)[:10]) == ("anytown", "2024-01-10")
+
+
+def test_cells_that_are_objects(tmp_path: Path) -> None:
+    entities = '{""media"":[{""media_url"":""http://pbs.twimg.com/media/A.jpg"",""media_url_https"":'
+    entities += '""https://pbs.twimg.com/media/A.jpg"",""expanded_url"":""https://x.com/a/status/1/photo/1""}]}'
+    (item,) = items_of(written(tmp_path, f'id_str,from_user,entities_str\n{ID},a,"{entities}"\n'))
+    assert item.media_url == "https://pbs.twimg.com/media/A.jpg"
+    photo = f"[Photo(previewUrl='{URL}?name=small', fullUrl='{URL}?name=orig')]"
+    film = "['https://pbs.twimg.com/ext_tw_video_thumb/1/pu/img/V.jpg']"
+    items = items_of(written(tmp_path, f'id,media\n{ID},"{photo}"\n{ID},"{film}"\n'))
+    assert (items[0].media_url, items[0].status) == (f"{URL}?name=orig", Status.REMOTE)
+    assert items[1].status == Status.VIDEO_SKIPPED
+
+
+@pytest.mark.parametrize("name", ["t.xls", "t.ods"])
+def test_other_spreadsheets_are_refused_with_advice(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ArchiveError, match=r"save it as \.xlsx or \.csv"):
+        open_archive(written(tmp_path, b"\xd0\xcf\x11\xe0", name))

@@ -218,6 +218,18 @@ def test_deleted_media_are_rows(make_zip: Make) -> None:
         assert "1 picture missing" in archive.describe().sentence
 
 
+def test_photos_are_found_by_stem_or_when_alone(make_zip: Make, png: bytes) -> None:
+    posts = [tweet(ID, "A.jpg"), tweet(OTHER, "B.jpg", "C.jpg")]
+    files = {f"data/tweets_media/{ID}-renamed.jpg": png, f"data/tweets_media/{OTHER}-C.png": png}
+    members = {"data/account.js": account(), "data/tweets.js": js("tweets", posts), **files}
+    with open_archive(make_zip("x.zip", members)) as archive:
+        assert [(i.post_id, i.media_index, i.status) for i in archive.items()] == [
+            (ID, 0, Status.PRESENT),
+            (OTHER, 0, Status.MISSING_MEDIA),
+            (OTHER, 1, Status.PRESENT),
+        ]
+
+
 def test_only_the_data_folder(samples: Path) -> None:
     with open_archive(samples / "x_archive" / "unzipped" / "data") as archive:
         assert archive.describe().images_local == 4

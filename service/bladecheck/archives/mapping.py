@@ -16,12 +16,16 @@ PICTURE_HOSTS = ("pbs.twimg.com", "cdninstagram.com", "fbcdn.net", "cdn.bsky.app
 URL_SPLIT = re.compile(r"[\s,;|]+(?=https?://)", re.I)
 URL_IN_LIST = re.compile(r"https?://[^\s\"'\]]+?(?=[\"'\]\s]|,\s|,?$)", re.I)
 
+# How snscrape's objects look where a data frame was saved: a preview's and the picture's own address.
+FULL_URL = re.compile(r"fullUrl['\"]?\s*[=:]\s*['\"](https?://[^'\"]+)")
+VIDEO_PREVIEW = re.compile(r"//[^/]+/(?:ext_tw_|amplify_|tweet_)video_thumb/")
+
 # Names as exports use them, without blanks, underscores and dots; the first found is taken.
 _NAMES = {
     "url": (
         "imageurl imageurls imagesurl mediaurl mediaurls mediaurlhttps photourl photourls pictureurl pictureurls "
-        "fullpicture displayurl images photos pictures media image photo picture img thumbnailurl thumbnail fullurl "
-        "url urls link links"
+        "fullpicture displayurl entitiesstr images photos pictures media image photo picture img "
+        "thumbnailurl thumbnail fullurl url urls link links"
     ),
     "path": "path filepath localpath imagepath file filename files imagefile image picture photo media name",
     "post_id": "postid tweetid statusid messageid idstr itemid id shortcode",
@@ -119,9 +123,19 @@ def guess(table: Table) -> TableMapping:
 def urls_in(cell: str) -> list[str]:
     """The web addresses of a cell: one, several with commas, blanks or bars between, or a JSON-like list."""
     cell = cell_text(cell)
-    if cell.startswith(("[", "{", "(", '"')):
+    if full := FULL_URL.findall(cell):
+        return list(dict.fromkeys(full))
+    if "{" in cell[:3]:
+        found = (re.sub(r"^http:", "https:", url) for url in URL_IN_LIST.findall(cell.replace("\\/", "/")))
+        return list(dict.fromkeys(url for url in found if is_picture_url(url)))
+    if cell.startswith(("[", "(", '"')):
         return URL_IN_LIST.findall(cell)
     return [part.strip(" ,;|\t\n") for part in URL_SPLIT.split(cell) if re.match(r"^https?://", part, re.I)]
+
+
+def is_film_url(url: str) -> bool:
+    """Whether an address is one of a film, or of the preview of one on X."""
+    return is_video_name(url) or bool(VIDEO_PREVIEW.search(url))
 
 
 def is_picture_url(url: str) -> bool:

@@ -26,6 +26,9 @@ NUMBERED = re.compile(r"^(\d{15,20})_(\d{1,3})\.")
 STAMP = re.compile(
     r"(?<!\d)((?:19|20)\d\d)-?([01]\d)-?([0-3]\d)[T _-]+(?:at )?([0-2]\d)[-.:_h]?([0-5]\d)[-.:_m]?([0-5]\d)(?!\d)"
 )
+# Telegram's exports put the day first; WhatsApp gives no time.
+DAY_FIRST_STAMP = re.compile(r"@([0-3]\d)-([01]\d)-(20\d\d)_([0-2]\d)-([0-5]\d)-([0-5]\d)(?!\d)")
+WHATSAPP_DAY = re.compile(r"^(?:IMG|VID)-(20\d\d)([01]\d)([0-3]\d)-WA\d")
 DAY = re.compile(r"^((?:19|20)\d\d)-([01]\d)-([0-3]\d)(?!\d)")
 
 
@@ -88,10 +91,13 @@ def post_id_in(name: str) -> tuple[str, int] | None:
 def date_in(name: str) -> tuple[datetime | None, str]:
     """A date from a file name and its DateSource: a time stamp (taken as UTC), or a day at the start."""
     base = basename(name)
-    if match := STAMP.search(base):
+    if match := DAY_FIRST_STAMP.search(base):
+        day, month, year, hour, minute, second = match.groups()
+        moment = parse_date(f"{year}-{month}-{day} {hour}:{minute}:{second}")
+    elif match := STAMP.search(base):
         year, month, day, hour, minute, second = match.groups()
         moment = parse_date(f"{year}-{month}-{day} {hour}:{minute}:{second}")
     else:
-        match = DAY.match(base)
+        match = DAY.match(base) or WHATSAPP_DAY.match(base)
         moment = parse_date("-".join(match.groups())) if match else None
     return (moment, DateSource.FILENAME) if moment else (None, DateSource.NONE)

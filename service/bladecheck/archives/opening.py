@@ -17,6 +17,7 @@ from bladecheck.archives.zip_source import ZipSource
 from bladecheck.errors import ArchiveError
 
 OFFICE = frozenset((".xlsx", ".xlsm", ".docx", ".pptx", ".ods", ".odt"))
+OTHER_SHEETS = frozenset((".xls", ".ods", ".numbers"))
 WEB_ARCHIVES = (".warc", ".warc.gz", ".arc", ".arc.gz")
 TAR_BLOCK = 262
 
@@ -78,6 +79,8 @@ def _open_file(path: Path, limits: Limits) -> Source:
         return ZipSource(path, limits)
     if kind == "tar" or (kind in ("gzip", "bzip2", "xz") and _holds_tar(path, kind)):
         return TarSource(path, limits)
+    if ending(path.name) in OTHER_SHEETS:
+        raise ArchiveError(f"{path.name} is a kind of spreadsheet that is not read here; save it as .xlsx or .csv")
     if ending(path.name) == ".zip":
         raise ArchiveError(f"{path.name} is called .zip but is none; was the download cut short?")
     if ending(path.name) == ".car":

@@ -34,6 +34,7 @@ PLATFORM_HOSTS: tuple[tuple[str, str], ...] = (
     ("reddit.com", "reddit"),
     ("linkedin.com", "linkedin"),
 )
+BY_URL = "known only by its URL"
 STATUS_ID = re.compile(r"/status(?:es)?/(\d{5,20})")
 SHORTCODE = re.compile(r"instagram\.com/(?:[^/]+/)?(?:p|reel|tv)/([A-Za-z0-9_-]{5,})")
 BLUESKY_KEY = re.compile(r"bsky\.app/profile/[^/]+/post/([a-z0-9]{5,})")
@@ -62,7 +63,9 @@ class Post:
 
     def remote(self, index: int, url: str, **more: object) -> Item:
         """A picture known only by its URL."""
-        return self._item(index, Status.REMOTE, media_url=url, **{"media_type": MediaType.PHOTO, **more})
+        return self._item(
+            index, Status.REMOTE, media_url=url, **{"media_type": MediaType.PHOTO, "detail": BY_URL, **more}
+        )
 
     def missing(self, index: int, detail: str, **more: object) -> Item:
         """A picture that the archive speaks of and does not hold."""

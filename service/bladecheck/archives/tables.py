@@ -5,27 +5,24 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import chain, islice
 from posixpath import basename
-from typing import TypeAlias
 
-from bladecheck.archives.dates import parse_date
 from bladecheck.archives.names import ending, is_junk
 from bladecheck.archives.records import lines
 from bladecheck.archives.source import Source
-from bladecheck.archives.values import LARGEST_EXACT_FLOAT
+from bladecheck.archives.workbook import Row, sheets
 from bladecheck.errors import ArchiveError
-
-Row: TypeAlias = tuple[int, Sequence[str]]
 
 SHEETS = (".xlsx", ".xlsm")
 TEXT_TABLES = (".csv", ".tsv", ".tab")
 TABLE_ENDINGS = tuple(ending + packed for ending in (*SHEETS, *TEXT_TABLES) for packed in ("", ".gz", ".bz2", ".xz"))
 DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_ROWS = 50
+NARROWEST_WITH_PREAMBLE, SHORTEST_WITH_PREAMBLE, MOST_PREAMBLE = 4, 3, 12
 LONGEST_CELL = 16 * 1024 * 1024
 LOOKS_LIKE_DATA = re.compile(r"https?://|\.(?:jpe?g|png|gif|webp|heic)$|^\d{6,}$", re.I)
 # A cell that Excel held as a number too long for it; ids with their digits gone.
@@ -71,7 +68,7 @@ def open_tables(source: Source, name: str) -> Iterator[Table]:
         ArchiveError: a workbook that can't be read, or openpyxl is not installed.
     """
     if _plain_ending(name) in SHEETS:
-        for sheet, rows in _sheets(source, name):
+        for sheet, rows in sheets(source, name):
             yield from _table(f"{name}, sheet {sheet}", name, rows)
         return
     yield from _table(name, name, _text_rows(source, name))
@@ -116,11 +113,26 @@ def _table(name: str, member: str, rows: Iterator[Row]) -> Iterator[Table]:
     start = list(islice(filled, SAMPLE_ROWS + 1))
     if not start:
         return
+    start = _without_preamble(start)
     first = [cell_text(cell.lstrip("\ufeff")) for cell in start[0][1]]
     has_header = not any(LOOKS_LIKE_DATA.search(cell) for cell in first)
     header = first if has_header else [f"column {number + 1}" for number in range(len(first))]
     body = start[1:] if has_header else start
     yield Table(name, member, tuple(header), has_header, tuple(cells for _, cells in body), chain(body, filled))
+
+
+def _without_preamble(rows: list[Row]) -> list[Row]:
+    """Leaves out the lines that some tools write above the header: shorter by far than the table itself."""
+    widths = Counter(len(cells) for _, cells in rows)
+    width = widths.most_common(1)[0][0]
+    if width < NARROWEST_WITH_PREAMBLE or len(rows) <= SHORTEST_WITH_PREAMBLE:
+        return rows
+    begin = next(place for place, (_, cells) in enumerate(rows) if _filled(cells) * 2 > width or len(cells) >= width)
+    return rows[begin:] if begin <= MOST_PREAMBLE else rows
+
+
+def _filled(cells: Sequence[str]) -> int:
+    return sum(bool(cell.strip()) for cell in cells)
 
 
 def _text_rows(source: Source, name: str) -> Iterator[Row]:
@@ -159,65 +171,13 @@ def _delimiter(sample: list[str], *, tab_first: bool) -> str:
     best, best_score = ",", 0.0
     for delimiter in DELIMITERS:
         widths = [len(cells) for cells in csv.reader(io.StringIO("".join(sample)), delimiter=delimiter) if cells]
-        if not widths or widths[0] < 2:
+        if not widths:
             continue
-        score = widths[0] * sum(width == widths[0] for width in widths) / len(widths)
-        # The header decides; commas within texts make the other lines uneven.
-        score += widths[0] / 100
+        width, times = Counter(widths).most_common(1)[0]
+        if width < 2:
+            continue
+        # Evenness decides; commas within texts make lines uneven.
+        score = width * times / len(widths) + (width == widths[0])
         if score > best_score:
             best, best_score = delimiter, score
     return best
-
-
-def _sheets(source: Source, name: str) -> Iterator[tuple[str, Iterator[Row]]]:
-    try:
-        import openpyxl
-    except ImportError as error:
-        raise ArchiveError(
-            f"{name} is an Excel workbook, which needs openpyxl: pip install 'bladecheck[archive]'"
-        ) from error
-    data = source.open(name)
-    _check_workbook(source, name, data)
-    try:
-        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-        for sheet in book.worksheets:
-            sheet.reset_dimensions()
-            yield sheet.title, _sheet_rows(sheet.iter_rows(values_only=True))
-    except ArchiveError:
-        raise
-    except Exception as error:
-        raise ArchiveError(f"{name} is not a whole workbook: {error}") from error
-
-
-def _check_workbook(source: Source, name: str, data: bytes) -> None:
-    import zipfile
-
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as book:
-            total = sum(info.file_size for info in book.infolist())
-            pictures = sum(info.filename.startswith("xl/media/") for info in book.infolist())
-    except zipfile.BadZipFile as error:
-        raise ArchiveError(f"{name} is not a whole workbook: {error}") from error
-    if total > max(source.limits.ratio_floor * 4, len(data) * source.limits.ratio):
-        raise ArchiveError(f"{name} unpacks to {total} bytes; it is refused as a zip bomb")
-    if pictures:
-        source.log.warn(f"{name} holds {pictures} pictures within the sheet itself, which are not read; export them.")
-
-
-def _sheet_rows(rows: Iterator[tuple[object, ...]]) -> Iterator[Row]:
-    for number, row in enumerate(rows, start=1):
-        yield number, [_sheet_cell(value) for value in row]
-
-
-def _sheet_cell(value: object) -> str:
-    """A cell as text; a number too long for Excel in the form that tells it is ruined."""
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        moment = parse_date(value)
-        return moment.isoformat() if moment else ""
-    if isinstance(value, float) and value == int(value) and abs(value) < LARGEST_EXACT_FLOAT:
-        return str(int(value))
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= LARGEST_EXACT_FLOAT:
-        return f"{value:.5E}"
-    return str(value)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from bladecheck.archives.item import Item
-from bladecheck.archives.mapping import YES, urls_in
-from bladecheck.archives.names import is_video_name
+from bladecheck.archives.mapping import YES, is_film_url, urls_in
 from bladecheck.archives.post import Post, account_in_url, dated, https, plain_text, platform_of
 from bladecheck.archives.readers.table_presets import PresetTableReader
 from bladecheck.archives.source import Source
@@ -48,7 +47,7 @@ class FourCatTableReader(PresetTableReader):
         source.log.account(account if not pictures else None)
         for index, url in enumerate([*pictures, *(film for film in films if film not in pictures)]):
             address = https(url)
-            if address is None or url in films or is_video_name(address):
+            if address is None or url in films or is_film_url(address):
                 yield post.video(index, media_url=address)
             else:
                 yield post.remote(index, address)

@@ -12,7 +12,7 @@ from posixpath import dirname, join, normpath
 from bladecheck.archives.dates import is_month_first
 from bladecheck.archives.folder_source import FileSource
 from bladecheck.archives.item import Item, MediaType
-from bladecheck.archives.mapping import YES, TableMapping, guess, urls_in
+from bladecheck.archives.mapping import YES, TableMapping, guess, is_film_url, urls_in
 from bladecheck.archives.names import is_video_name
 from bladecheck.archives.post import Post, account_in_url, dated, https, id_in_url, platform_of
 from bladecheck.archives.readers.pictures import loose_pictures
@@ -119,7 +119,7 @@ class _Reading:
             yield replace(self._file(post, index, path), alt_text=alt, media_url=url)
         for index, found in enumerate(urls[len(paths) :], start=len(paths)):
             url = https(found)
-            if url is None or is_video_name(url):
+            if url is None or is_film_url(url):
                 yield post.video(index, media_url=url)
             else:
                 yield post.remote(index, url, alt_text=alt)

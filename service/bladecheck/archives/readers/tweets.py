@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from posixpath import basename
 
 from bladecheck.archives.item import Item
 from bladecheck.archives.post import Post
@@ -12,7 +13,7 @@ from bladecheck.archives.readers.pictures import loose_pictures
 from bladecheck.archives.readers.tweet_scraped import is_scraped, scraped_format, scraped_items
 from bladecheck.archives.readers.tweet_v1 import graphql_items, is_graphql, is_v1, v1_items
 from bladecheck.archives.readers.tweet_v2 import is_v2_page, is_v2_tweet, page_tweets, v2_items
-from bladecheck.archives.records import records
+from bladecheck.archives.records import document, records
 from bladecheck.archives.source import Source
 from bladecheck.archives.values import dict_of
 
@@ -43,16 +44,21 @@ class TweetReader:
         names = json_names(source)
         linked: set[str] = set()
         for name in names:
+            if _data_beside(source, name):
+                continue
             source.log.parts += 1
+            includes = _includes_beside(source, name)
             for where, record in records(source, name):
-                for post, items in self._posts(source, where, record, source.origin(name)):
+                for post, items in self._posts(source, where, record, source.origin(name), includes):
                     source.log.post(repost=post.is_repost)
                     source.log.account(post.account if not items else None)
                     yield from localized(source, items, linked)
         if source.is_container:
             yield from loose_pictures(source, self.name, linked.union(names))
 
-    def _posts(self, source: Source, where: str, record: object, path: str) -> Iterator[tuple[Post, list[Item]]]:
+    def _posts(
+        self, source: Source, where: str, record: object, path: str, includes: Mapping[str, object]
+    ) -> Iterator[tuple[Post, list[Item]]]:
         whole = dict_of(record)
         shape = shape_of(whole)
         if shape == "notice":
@@ -65,10 +71,24 @@ class TweetReader:
             return
         source.log.title = source.log.title or TITLES.get(shape)
         if shape == "twitter_api_v2" and is_v2_page(whole):
-            for tweet, includes in page_tweets(whole):
-                yield from _guarded(source, where, shape, tweet, includes, path)
+            for tweet, its_includes in page_tweets(whole):
+                yield from _guarded(source, where, shape, tweet, its_includes, path)
         else:
-            yield from _guarded(source, where, shape, whole, {}, path)
+            yield from _guarded(source, where, shape, whole, includes, path)
+
+
+def _data_beside(source: Source, name: str) -> str | None:
+    """For academictwitteR's `users_….json`, the `data_….json` it belongs to; None for any other file."""
+    base = basename(name)
+    data = name[: len(name) - len(base)] + "data_" + base.removeprefix("users_")
+    return data if base.startswith("users_") and data in source else None
+
+
+def _includes_beside(source: Source, name: str) -> Mapping[str, object]:
+    """The users and media that academictwitteR keeps in `users_….json` for its `data_….json`; {} for others."""
+    base = basename(name)
+    beside = name[: len(name) - len(base)] + "users_" + base.removeprefix("data_")
+    return dict_of(document(source, beside)) if base.startswith("data_") and beside in source else {}
 
 
 def shape_of(record: object) -> str | None:

@@ -11,7 +11,7 @@ from posixpath import basename, dirname
 from bladecheck.archives.item import Item, MediaType
 from bladecheck.archives.names import ending, is_junk, is_video_name
 from bladecheck.archives.post import Post, dated, https, plain_text, x_post_url
-from bladecheck.archives.readers.pictures import loose_item, loose_pictures
+from bladecheck.archives.readers.pictures import loose_item, loose_pictures, stem
 from bladecheck.archives.readers.x_layout import (
     HEADER,
     MEDIA_FOLDERS,
@@ -122,7 +122,7 @@ class _Archive:
         media = list_of(dig(tweet, "extended_entities", "media")) or list_of(dig(tweet, "entities", "media"))
         post = self._describe(tweet, post_id, media)
         self.source.log.post(repost=post.is_repost)
-        return [self._medium(post, index, dict_of(medium)) for index, medium in enumerate(media)]
+        return [self._medium(post, index, dict_of(medium), len(media) == 1) for index, medium in enumerate(media)]
 
     def _describe(self, tweet: Mapping[str, object], post_id: str | None, media: list[object]) -> Post:
         text = plain_text(tweet.get("full_text")) or plain_text(tweet.get("text"))
@@ -152,12 +152,12 @@ class _Archive:
             extra=extra,
         )
 
-    def _medium(self, post: Post, index: int, medium: Mapping[str, object]) -> Item:
+    def _medium(self, post: Post, index: int, medium: Mapping[str, object], alone: bool) -> Item:
         kind = text_of(medium.get("type")) or "photo"
         url = https(medium.get("media_url_https")) or https(medium.get("media_url"))
         alt = text_of(medium.get("ext_alt_text")) or text_of(medium.get("alt_text"))
         film = kind in (MediaType.VIDEO, MediaType.ANIMATED_GIF)
-        name = self._find(post.post_id, url, film)
+        name = self._film(post.post_id) if film else self._photo(post.post_id, url, alone)
         if name:
             self.used.add(name)
         self.told.add(post.post_id or "")
@@ -168,21 +168,27 @@ class _Archive:
         detail = "not in the archive; a part may be missing, or X left it out"
         return post.missing(index, detail, media_url=url, alt_text=alt)
 
-    def _find(self, post_id: str | None, url: str | None, film: bool) -> str | None:
-        if not post_id:
-            return None
+    def _files_of(self, post_id: str | None) -> list[str]:
+        """The media whose name begins with the post's id, and that no post has claimed yet."""
         prefix = f"{post_id}-"
-        wanted = prefix + basename((url or "").split("?")[0])
         at = bisect_left(self.media, (prefix, ""))
-        same_post = []
-        while at < len(self.media) and self.media[at][0].startswith(prefix):
-            same_post.append(self.media[at])
+        found = []
+        while post_id and at < len(self.media) and self.media[at][0].startswith(prefix):
+            found.append(self.media[at][1])
             at += 1
-        exact = next((name for base, name in same_post if base == wanted), None)
-        if exact and not film:
-            return exact
-        free = [name for _, name in same_post if name not in self.used and is_video_name(name)]
-        return (free[0] if free else None) if film else None
+        return [name for name in found if name not in self.used]
+
+    def _film(self, post_id: str | None) -> str | None:
+        """`media_url` is the film's preview, so any film of the post's is taken."""
+        return next((name for name in self._files_of(post_id) if is_video_name(name)), None)
+
+    def _photo(self, post_id: str | None, url: str | None, alone: bool) -> str | None:
+        files = [name for name in self._files_of(post_id) if not is_video_name(name)]
+        wanted = f"{post_id}-{basename((url or '').split('?')[0])}"
+        for same in (lambda name: basename(name) == wanted, lambda name: stem(basename(name)) == stem(wanted)):
+            if found := next((name for name in files if same(name)), None):
+                return found
+        return files[0] if alone and len(files) == 1 else None
 
     def _unclaimed(self) -> Iterator[Item]:
         """Media that no post names: still pictures of this account, with post and date in their name."""
