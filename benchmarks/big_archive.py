@@ -2,8 +2,8 @@
 
     python benchmarks/big_archive.py --pictures 100000 --bundle base
 
-The archive is drawn: a quarter each as an X archive, a table with a folder, a tar and a gallery-dl folder. Each step runs
-in a process of its own, whose peak resident memory the system reports.
+The archive is drawn: a quarter each as an X archive, a table with a folder, a tar and a gallery-dl folder. Each step
+runs in a process of its own, whose peak resident memory the system reports.
 """
 
 from __future__ import annotations

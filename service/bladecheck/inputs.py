@@ -22,10 +22,11 @@ class Inputs:
     def __init__(self, paths: Sequence[Path], known: Sequence[Mapping[str, Any]] = ()) -> None:
         self._known = {entry["name"]: entry for entry in known}
         self._roots: dict[str, Path] = {}
-        for path in paths:
-            root = path.resolve()
-            if root not in self._roots.values():
-                self._roots[self._name(root)] = root
+        resolved = dict.fromkeys(path.resolve() for path in paths)
+        named = {entry["path"]: entry["name"] for entry in known}
+        # Names of earlier sessions come first: the order of the inputs on the command line must not matter.
+        for root in sorted(resolved, key=lambda root: str(root) not in named):
+            self._roots[named.get(str(root)) or self._name(root)] = root
         self._labels: dict[str, str] = {}
 
     def _name(self, root: Path) -> str:

@@ -20,6 +20,7 @@ from bladecheck.errors import RunError
 JOURNAL = "journal.jsonl"
 FORMAT = "bladecheck-journal/1"
 SYNC_SECONDS = 2.0
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 Record = dict[str, Any]
 
 
@@ -87,11 +88,16 @@ class Journal:
 
 def encode(record: Record) -> bytes:
     """One line of the journal."""
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+    return ENCODER.encode(record).encode("utf-8", "replace") + b"\n"
 
 
 def read(path: Path) -> Iterator[Record | None]:
     """The records in order; None stands for a damaged line. A torn last line ends the reading without a word."""
+    return (record for record, _ in read_lines(path))
+
+
+def read_lines(path: Path) -> Iterator[tuple[Record | None, bytes]]:
+    """`read`, with the line that each record was read from."""
     with path.open("rb") as stream:
         for line in stream:
             if not line.endswith(b"\n"):
@@ -100,7 +106,7 @@ def read(path: Path) -> Iterator[Record | None]:
                 record = json.loads(line)
             except ValueError:
                 record = None
-            yield record if isinstance(record, dict) else None
+            yield record if isinstance(record, dict) else None, line
 
 
 def whole_length(path: Path, block: int = 65536) -> int:

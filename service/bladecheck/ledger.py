@@ -17,8 +17,8 @@ from bladecheck.rowschema import Row
 from bladecheck.runs import RunFolder
 
 TABLES = """
-CREATE TABLE rows (id TEXT PRIMARY KEY, sort TEXT, sha256 TEXT, body TEXT) WITHOUT ROWID;
-CREATE TABLE pictures (sha256 TEXT PRIMARY KEY, ok INTEGER, pdq TEXT, quality INTEGER, body TEXT) WITHOUT ROWID;
+CREATE TABLE rows (id TEXT PRIMARY KEY, sort TEXT, sha256 TEXT, body BLOB) WITHOUT ROWID;
+CREATE TABLE pictures (sha256 TEXT PRIMARY KEY, ok INTEGER, pdq TEXT, quality INTEGER, body BLOB) WITHOUT ROWID;
 CREATE TABLE firsts (sha256 TEXT PRIMARY KEY, id TEXT, place INTEGER) WITHOUT ROWID;
 CREATE TABLE clusters (sha256 TEXT PRIMARY KEY, first TEXT) WITHOUT ROWID;
 """
@@ -60,8 +60,8 @@ class Ledger:
                 "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16384;" + TABLES
             )
             with self._db:
-                for record in journal.read(folder.journal):
-                    self._take(record)
+                for record, line in journal.read_lines(folder.journal):
+                    self._take(record, line)
                 self._db.execute(FIRSTS)
                 self._group()
             self.unfinished: int = self._db.execute(UNFINISHED).fetchone()[0]
@@ -98,15 +98,15 @@ class Ledger:
             }
             yield records.publish(json.loads(row), found, self.head, links)
 
-    def _take(self, record: dict[str, Any] | None) -> None:
+    def _take(self, record: dict[str, Any] | None, line: bytes) -> None:
         if record is None:
             self.damaged += 1
         elif "row" in record:
-            row = (record["row"], _order(record), record.get("sha256"), json.dumps(record))
+            row = (record["row"], _order(record), record.get("sha256"), line)
             self._db.execute("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)", row)
         elif "picture" in record:
             pdq, quality = record["pdq"] or (None, None)
-            values = (record["picture"], record["result"]["status"] == "ok", pdq, quality, json.dumps(record))
+            values = (record["picture"], record["result"]["status"] == "ok", pdq, quality, line)
             self._db.execute("INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?)", values)
 
     def _group(self) -> None:

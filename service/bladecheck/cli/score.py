@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -19,53 +19,33 @@ from bladecheck import archives, fingerprint, policy
 from bladecheck import score as scoring
 from bladecheck.archives import Archive, Found
 from bladecheck.cli.progress import watch
+from bladecheck.cli.score_options import (
+    Archives,
+    Beside,
+    Bundle,
+    DryRun,
+    Fetch,
+    Format,
+    Hosts,
+    Key,
+    Mapping,
+    Near,
+    Retry,
+    Rules,
+    RunPath,
+    Server,
+    Workers,
+    Zone,
+)
 from bladecheck.engines import Engine
-from bladecheck.errors import RunError
+from bladecheck.errors import RunError, ServerError
 from bladecheck.resume import Again, look_back
 from bladecheck.runs import RunFolder
 from bladecheck.summary import zone
 
 EXIT_FAILURES, EXIT_STOPPED = 2, 130
+SHOW_CURSOR = b"\x1b[?25h\n"
 CACHE = "fetched"
-
-
-Archives = Annotated[
-    list[Path], typer.Argument(metavar="ARCHIVE...", help="Folders, zips or files; parts of one archive together.")
-]
-RunPath = Annotated[
-    Path, typer.Option("--output", "-o", metavar="RUN", help="Folder for the run; an interrupted run in it goes on.")
-]
-Server = Annotated[str | None, typer.Option(metavar="URL", help="Score on this Bladecheck server instead of here.")]
-Key = Annotated[str | None, typer.Option("--api-key", envvar="BLADECHECK_API_KEY", help="The server's API key.")]
-Bundle = Annotated[str | None, typer.Option(help="Model: a bundle's name or folder. Default: base.")]
-Rules = Annotated[
-    str | None,
-    typer.Option("--policy", metavar="P", help="Policy: a name or a TOML file. With --server it must be the server's."),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(min=1, max=256, help="Pictures (with --server: requests) at once. Default: one a core; 4 requests."),
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what was found and what would be done; write nothing.")]
-Fetch = Annotated[
-    bool, typer.Option("--fetch", help="Download pictures that are known by address only, into RUN/fetched.")
-]
-Hosts = Annotated[list[str] | None, typer.Option(metavar="HOST", help="One more host that --fetch may ask.")]
-Retry = Annotated[bool, typer.Option("--retry-failed", help="Try failed pictures again.")]
-Beside = Annotated[
-    bool,
-    typer.Option("--side-by-side", help="If RUN is another model's or policy's, put this one in a folder inside it."),
-]
-Format = Annotated[str | None, typer.Option(metavar="F", help="The archive's format, if it is not recognised.")]
-Mapping = Annotated[
-    list[str] | None,
-    typer.Option(metavar="MEANING=COLUMN", help="For tables: which column means what, such as url=image_url."),
-]
-Zone = Annotated[str, typer.Option(help="Whose months the counts go by, such as Europe/London.")]
-Near = Annotated[
-    bool | None,
-    typer.Option("--near/--no-near", help="Look for near duplicates. Default: if bladecheck[dedupe] is installed."),
-]
 
 
 def score(
@@ -123,7 +103,13 @@ def _run(
     with watch(found.rows) as shown, _gentle(stop, shown.say):
         shown.say(f"Model {engine.model['name']} {engine.model['version']} ({engine.model['sha256'][:12]}), "
                   f"policy {engine.policy['name']}.")  # fmt: skip
-        finished = scoring.Run(paths, opened.items(), engine, folder, options, shown.tick, stop).go()
+        try:
+            finished = scoring.Run(paths, opened.items(), engine, folder, options, shown.tick, stop).go()
+        except ServerError as error:
+            if not stop.is_set():
+                raise
+            shown.say(error.detail)
+            return EXIT_STOPPED
     counts = finished.summary.counts()
     print(f"{counts['rows']:,} rows in {finished.folder.path}: {_words(counts['status'])}. "
           f"Decisions: {_words(counts['decision'])}.")  # fmt: skip
@@ -219,7 +205,9 @@ def _gentle(stop: threading.Event, say: Callable[[str], None]) -> Iterator[None]
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
-            raise KeyboardInterrupt
+            # The journal is whole at any moment and the lock ends with the process: nothing has to be waited for.
+            os.write(2, SHOW_CURSOR if sys.stderr.isatty() else b"")
+            os._exit(EXIT_STOPPED)
         stop.set()
         say("Stopping: the pictures under way are finished first. Once more to stop at once.")
 
