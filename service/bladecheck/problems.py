@@ -45,7 +45,8 @@ class KeyRequired(RequestError):
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
-        self.headers["WWW-Authenticate"] = 'Basic realm="Bladecheck: the key is the password", charset="UTF-8", Bearer'
+        # Bearer is taken too, but named here it would keep Chromium from asking for the password.
+        self.headers["WWW-Authenticate"] = 'Basic realm="Bladecheck: the key is the password", charset="UTF-8"'
 
 
 class BodyTooSlow(RequestError):

@@ -32,13 +32,15 @@ def serve(classifier: Classifier) -> Serve:
         chosen = Settings(port=0, drain_seconds=0, **settings)  # type: ignore[arg-type]
         app = create_app(classifier, chosen, policy.find(policy_name))
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="on"))
-        thread = threading.Thread(target=server.run)
+        thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         while not (server.started and app.state.workers.loaded.is_set()):
             time.sleep(0.01)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        server.should_exit = True
-        thread.join(10)
+        try:
+            yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(10)
 
     return started
 

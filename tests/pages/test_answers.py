@@ -15,6 +15,7 @@ from playwright.sync_api import Page, expect
 from bladecheck.classifier import Classifier
 from bladecheck.policy import find
 from bladecheck.results import check
+from tiny import GREEN, RED, draw
 
 DROP = """([selector, files]) => {
   const data = new DataTransfer();
@@ -96,6 +97,17 @@ def test_marks_lie_where_the_knife_is(page: Page, site: str, tmp_path: Path) -> 
     assert alpha.getpixel((380, 200)) == 0
 
 
+def test_an_animation_is_judged_by_its_worst_frame(page: Page, site: str, tmp_path: Path) -> None:
+    frames = [draw(colour, (200, 150)) for colour in (GREEN, RED, GREEN)]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:], duration=500)
+    send(page, site, tmp_path / "moving.gif")
+    card = page.locator("#picture-1")
+    expect(card.locator(".bc-card__word")).to_contain_text("Hold")
+    expect(card.locator("figcaption")).to_contain_text("The file is animated.")
+    expect(card.locator(".bc-picture__marks")).to_have_count(0)
+    expect(card.locator(".bc-copy")).to_contain_text("no knife was found in its first frame")
+
+
 def test_the_blurred_copy_is_a_clean_picture_without_the_knife(
     page: Page, site: str, pictures: dict[str, Path], classifier: Classifier
 ) -> None:
@@ -173,8 +185,8 @@ def test_progress_is_announced(page: Page, site: str, pictures: dict[str, Path])
     page.get_by_role("button", name="Check pictures").click()
     expect(page.locator("#results-title")).to_have_text("2 pictures checked")
     said = page.evaluate("window.said")
-    assert "0 of 2 pictures checked." in said
-    assert "1 of 2 pictures checked." in said
+    assert "0 of 2 pictures done." in said
+    assert "1 of 2 pictures done." in said
     assert re.fullmatch(r"1 to hold, 1 clear\.", said[-1])
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from bladecheck.app import create_app
 from bladecheck.classifier import Classifier
+from bladecheck.guard import new_key
 from bladecheck.settings import Settings
 from pages.fetching import fetch
 
@@ -69,7 +70,7 @@ def test_while_the_model_loads_pages_open_and_checks_wait(classifier: Classifier
 
     app = create_app(slowly, Settings(port=0))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
-    thread = threading.Thread(target=server.run)
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
         while not server.started:
@@ -129,6 +130,22 @@ def test_answers_are_not_stored_and_files_are(site: str, pictures: dict[str, Pat
     status, headers, _ = fetch(site + style)
     assert status == 200
     assert "immutable" in headers["cache-control"]
+
+
+def test_a_browser_signs_in_with_the_key_as_password(serve: Serve, browser: Browser, pictures: dict[str, Path]) -> None:
+    key, digest = new_key()
+    with serve(api_key_hashes=digest) as site:
+        status, headers, body = fetch(f"{site}/", accept="text/html")
+        assert (status, headers["content-type"]) == (401, "text/html; charset=utf-8")
+        assert headers["www-authenticate"].startswith("Basic")
+        assert b"You need a key" in body
+        context = browser.new_context(http_credentials={"username": "press", "password": key})
+        page = context.new_page()
+        page.goto(site)
+        page.set_input_files("input[type=file]", pictures["hold"])
+        page.get_by_role("button", name="Check pictures").click()
+        expect(page.locator("#queue .bc-state")).to_have_text("Hold")
+        context.close()
 
 
 def test_a_file_name_is_text(page: Page, site: str, tmp_path: Path, pictures: dict[str, Path]) -> None:

@@ -128,7 +128,8 @@ def test_the_model_card_leaves_nothing_out() -> None:
         "machete",
         "12,345",
         "0.5 (0.4 to 0.6)",
-        "by slice",
+        "By slice",
+        "recall 0.9 (0.8 to 0.95)",
         '{"e": true}',
     )
     for text in expected:

@@ -133,8 +133,10 @@ async def _preview(data: bytes, result: dict[str, Any], workers: Workers, limits
     if result["status"] == "failed" or min(result["image"]["width"], result["image"]["height"]) < previews.SMALLEST:
         return None
     found = {reason["code"] for reason in result["reasons"]} & {"knife", "knife_unsure"}
+    # An animation's map belongs to its worst frame, which need not be the one that is shown.
+    still = result["image"]["frames"] == 1
     try:
-        return await workers.run(previews.preview, data, result.get("evidence") if found else None, limits)
+        return await workers.run(previews.preview, data, result.get("evidence") if found and still else None, limits)
     except PictureError:
         return None
 

@@ -17,7 +17,10 @@ BUSY = "Nothing is wrong with your pictures. Wait a few seconds, go back and try
 WORDS: dict[int, tuple[str, tuple[str, ...]]] = {
     401: (
         "You need a key to use this service",
-        ("The service is set up for programs with a key.", "Ask the team that runs it how people sign in."),
+        (
+            "When your browser asks, enter any name, and the key as the password.",
+            "The team that runs this service has it.",
+        ),
     ),
     404: (
         "Page not found",

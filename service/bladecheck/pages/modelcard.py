@@ -14,6 +14,7 @@ from bladecheck.verdict import Policy
 INTERVALS = (("low", "high"), ("lower", "upper"), ("ci_low", "ci_high"))
 ESTIMATES = ("value", "estimate", "mean", "point")
 DEEPEST = 8
+NOTE = "In brackets: the interval that goes with an estimate, and how many pictures it rests on (n)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,9 @@ def values(bundle: Bundle, policy: Policy) -> dict[str, Any]:
     """What the template of the model page shows."""
     manifest = bundle.manifest
     sections = (
-        ("How often it is right", manifest.metrics, "This model carries no measurements. Do not rely on it."),
-        ("What it was trained and measured on", manifest.data, "This model does not say what it was trained on."),
-        ("How it was trained", manifest.training, "This model does not say how it was trained."),
+        ("How often it is right", manifest.metrics, "This model carries no measurements. Do not rely on it.", NOTE),
+        ("What it was trained and measured on", manifest.data, "This model does not say what it was trained on.", ""),
+        ("How it was trained", manifest.training, "This model does not say how it was trained.", ""),
     )
     return {
         "summary": manifest.summary,
@@ -46,7 +47,8 @@ def values(bundle: Bundle, policy: Policy) -> dict[str, Any]:
         "chosen_for": manifest.thresholds.chosen_for,
         "thresholds": _thresholds(manifest, policy),
         "sections": [
-            {"title": title, "blocks": list(blocks(title, tree)), "empty": empty} for title, tree, empty in sections
+            {"title": title, "blocks": list(blocks(title, tree)), "empty": empty, "note": note}
+            for title, tree, empty, note in sections
         ],
     }
 
@@ -67,12 +69,12 @@ def blocks(title: str, tree: Any, depth: int = 0) -> Iterator[Block]:
         leaves = {key: value for key, value in tree.items() if _is_leaf(value)}
         branches = {key: value for key, value in tree.items() if not _is_leaf(value)}
         if leaves:
-            yield Block(heading, title, rows=tuple(Row(plain(key), cell(value)) for key, value in leaves.items()))
-        if len(branches) > 1 and all(_is_record(value) for value in branches.values()):
-            yield _table("" if leaves else heading, title, [{"": plain(key), **row} for key, row in branches.items()])
+            yield Block(heading, title, rows=tuple(Row(_title(key), cell(value)) for key, value in leaves.items()))
+        if _is_table(branches):
+            yield _table("" if leaves else heading, title, [{"": _title(key), **row} for key, row in branches.items()])
             return
         for key, value in branches.items():
-            name = f"{title}: {plain(key)}" if depth else plain(key)
+            name = f"{title}: {plain(key)}" if depth else _title(key)
             yield from [Block(name, name, lines=(str(value),))] if depth > DEEPEST else blocks(name, value, depth + 1)
     elif isinstance(tree, Sequence) and not isinstance(tree, str) and tree:
         if all(_is_record(row) for row in tree):
@@ -83,10 +85,17 @@ def blocks(title: str, tree: Any, depth: int = 0) -> Iterator[Block]:
         yield Block(heading, title, lines=(cell(tree),))
 
 
+def _is_table(branches: Mapping[str, Any]) -> bool:
+    """Several rows that have some column in common."""
+    if len(branches) < 2 or not all(_is_record(value) for value in branches.values()):
+        return False
+    return bool(set.intersection(*(set(value) for value in branches.values())))
+
+
 def _table(title: str, caption: str, rows: Sequence[Mapping[str, Any]]) -> Block:
     columns = tuple(dict.fromkeys(key for row in rows for key in row))
     cells = tuple(tuple(cell(row[column]) if column in row else "–" for column in columns) for row in rows)
-    return Block(title, caption, tuple(plain(column) or "Group" for column in columns), cells)
+    return Block(title, caption, tuple(_title(column) or "Group" for column in columns), cells)
 
 
 def _is_record(value: Any) -> bool:
@@ -114,10 +123,18 @@ def _interval(value: Mapping[str, Any]) -> str:
     else:
         return ""
     rest = {key: item for key, item in value.items() if key not in bounds}
-    name = next((key for key in ESTIMATES if key in rest), None)
-    estimate = number(rest.pop(name)) + " " if name else ""
+    name = next((key for key in (*ESTIMATES, *rest) if key in rest and _within(rest[key], low, high)), None)
+    estimate = ("" if name is None or name in ESTIMATES else plain(name) + " ") + (
+        number(rest.pop(name)) + " " if name else ""
+    )
     more = ", ".join(f"{plain(key)} {number(item)}" for key, item in rest.items())
     return f"{estimate}({number(low)} to {number(high)}{'; ' + more if more else ''})"
+
+
+def _within(value: Any, low: Any, high: Any) -> bool:
+    """`value` can be the estimate between the bounds; bounds that could not be had exclude nothing."""
+    numbers = [item for item in (low, value, high) if isinstance(item, (int, float))]
+    return value is None or (isinstance(value, (int, float)) and numbers == sorted(numbers))
 
 
 def cell(value: Any) -> str:
@@ -138,6 +155,11 @@ def number(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}" if abs(value) >= 10_000 else str(value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _title(key: str) -> str:
+    words = plain(key)
+    return words[:1].upper() + words[1:]
 
 
 def plain(key: str) -> str:

@@ -54,7 +54,7 @@ async function checkAll(form, files, enhance) {
     const many = files.length === 1 ? "1 picture" : `${files.length} pictures`;
     const finished = done === files.length;
     page.title.textContent = finished ? `${many} checked` : `Checking ${many}`;
-    page.summary.textContent = finished ? counted(tally) : `${done} of ${many} checked.`;
+    page.summary.textContent = finished ? counted(tally) : `${done} of ${many} done.`;
     document.title = `${page.title.textContent} – Bladecheck`;
     progress.value = done;
     progress.hidden = finished;
