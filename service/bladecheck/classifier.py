@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from bladecheck import images
+from bladecheck import images, weights
 from bladecheck.bundle import Bundle, Platt, find
 from bladecheck.errors import BundleError, NoScore
 from bladecheck.images import Limits, Picture
@@ -52,6 +52,10 @@ class Classifier:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:
+            if weights.FILE in bundle.manifest.files:
+                unpacked = weights.unpack(bundle.path / weights.FILE)
+                values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in unpacked.values()]
+                options.add_external_initializers(list(unpacked), values)
             self._session = onnxruntime.InferenceSession(
                 str(bundle.model_path), options, providers=["CPUExecutionProvider"]
             )

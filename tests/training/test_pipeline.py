@@ -1,0 +1,123 @@
+"""The whole run on drawn pictures: prepare, train, evaluate, export; then the service's own loader judges it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from bladecheck import bundle
+from bladecheck.classifier import Classifier
+from bladecheck.golden import replay
+from bladecheck_training import cache, config, frozen, manifest, pipeline, student, train
+from bladecheck_training.__main__ import app
+
+
+@pytest.fixture(scope="session")
+def exported(config_file: Path) -> Path:
+    outcome = CliRunner().invoke(app, ["all", "--config", str(config_file)])
+    assert outcome.exit_code == 0, outcome.output
+    return config_file.parent / "models" / "thin"
+
+
+def test_bundle_loads_and_golden_replays(exported: Path) -> None:
+    loaded = bundle.load(exported)
+    assert loaded.manifest.name == "thin"
+    assert replay(Classifier(loaded)).worst < 1e-5
+
+
+def test_scores_from_the_service_are_those_of_the_graph(exported: Path, labelled: Path) -> None:
+    classifier = Classifier(bundle.load(exported))
+    picture = classifier.load((labelled / "images" / "p50.jpg").read_bytes())
+    verdict = classifier.judge(picture)
+    assert verdict.evidence is not None
+    assert verdict.evidence.shape == (4, 4)
+    assert 0 <= verdict.scores.labels["knife"] <= 1
+
+
+def test_card_and_metrics_name_n_and_intervals(exported: Path) -> None:
+    card = (exported / "README.md").read_text()
+    manifest_ = json.loads((exported / bundle.MANIFEST).read_text())
+    dev = next(part for name, part in manifest_["metrics"].items() if name.startswith("dev"))
+    assert dev["knife_auc"]["n"] == 24
+    assert dev["knife_auc"]["low"] <= dev["knife_auc"]["value"] <= dev["knife_auc"]["high"]
+    assert "cross-validated" in card
+    assert "| 24 (12 positive) |" in card
+
+
+def test_plots_are_drawn(exported: Path, labelled: Path) -> None:
+    for name in ("curves.png", "decisions.png"):
+        assert (labelled / "work" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_finished_training_is_not_repeated(exported: Path, config_file: Path) -> None:
+    run = pipeline.Run.open(config.read(config_file))
+    before = (run.work / "no-police" / train.CURVE).read_text()
+    pipeline.train(run)
+    assert (run.work / "no-police" / train.CURVE).read_text() == before
+
+
+def test_cache_resumes_and_refuses_other_labels(exported: Path, config_file: Path) -> None:
+    run = pipeline.Run.open(config.read(config_file))
+    folder = run.work / "cache"
+    whole = np.array(cache.read(folder, run.rows, run.config.data).tokens[-1])
+    (folder / "done.txt").write_text("30")
+    pipeline.prepare(run)
+    np.testing.assert_array_equal(cache.read(folder, run.rows, run.config.data).tokens[-1], whole)
+    with pytest.raises(ValueError, match="other labels"):
+        cache.read(folder, run.rows[:-1], run.config.data)
+
+
+def test_compressed_graph_stays_close_to_torch(exported: Path, config_file: Path) -> None:
+    run = pipeline.Run.open(config.read(config_file))
+    study = pipeline.study(run)
+    index = study.plain_views("dev")
+    net = pipeline.trained(run)
+    with torch.inference_mode():
+        expected = net(study.inputs(index)).logits[:, 0].numpy()
+    session = frozen.session(exported / bundle.MODEL)
+    pixels = np.asarray(study.cache.pixels[index])
+    actual = np.array([session.run(["logits"], {"pixels": one[None]})[0][0, 0] for one in pixels])
+    assert np.abs(actual - expected).mean() < 0.25 * expected.std() + 0.02
+
+
+def test_student_learns_from_the_run(exported: Path, config_file: Path) -> None:
+    base = config.read(config_file)
+    model = dataclasses.replace(
+        base.model, name="pupil", backbone="tf_efficientnet_lite0", options={}, teacher=base.work
+    )
+    settings = dataclasses.replace(base.optimisation, epochs=0.5)
+    run = pipeline.Run.open(dataclasses.replace(base, model=model, work=base.work + "-pupil", optimisation=settings))
+    for step in (pipeline.prepare, pipeline.train, pipeline.export):
+        step(run)
+    loaded = bundle.load(run.target)
+    assert replay(Classifier(loaded)).worst < 1e-5
+    assert loaded.manifest.metrics["compression"]["shipped"]
+
+
+def test_transformers_that_cannot_be_compressed_are_refused(config_file: Path) -> None:
+    base = config.read(config_file)
+    model = dataclasses.replace(base.model, backbone="vit_tiny_patch16_224", options={})
+    run = pipeline.Run(dataclasses.replace(base, model=model), [])
+    with pytest.raises(ValueError, match="QuickGELU"):
+        run.backbone()
+
+
+def test_student_normalisation_is_the_backbones_own() -> None:
+    from bladecheck_training import backbones
+
+    net = student.network(backbones.create("tf_efficientnet_lite0", "none"))
+    assert net.mean.flatten().tolist() == pytest.approx([127.5] * 3)
+
+
+def test_rows_are_what_the_labels_say(labelled: Path) -> None:
+    rows = manifest.read(labelled / "labels.csv")
+    assert [sum(row.split == split for row in rows) for split in ("train", "dev", "police")] == [48, 24, 20]
+    assert rows[2].blade == "zombie"
+    assert rows[2].features["serrated"] == 1
+    assert rows[1].features["serrated"] is None

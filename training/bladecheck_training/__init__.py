@@ -1,0 +1,1 @@
+"""Training pipeline of Bladecheck: labelled pictures in, a checked bundle out. See docs/training.md."""

@@ -1,0 +1,47 @@
+"""`python -m bladecheck_training prepare|train|evaluate|export|all --config X.toml`"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bladecheck_training import pipeline
+from bladecheck_training.config import read
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Train a Bladecheck model: labelled pictures in, a checked bundle out. Every step resumes after a break.",
+)
+ConfigPath = Annotated[Path, typer.Option("--config", exists=True, dir_okay=False, help="TOML file of the run.")]
+STEPS: dict[str, tuple[str, Callable[[pipeline.Run], None]]] = {
+    "prepare": ("Compress the frozen blocks and cache the views.", pipeline.prepare),
+    "train": ("Train, with cross-validation over police pictures.", pipeline.train),
+    "evaluate": ("Print the held-out measures.", pipeline.evaluate),
+    "export": ("Write and check the bundle and its card.", pipeline.export),
+}
+
+
+def _command(name: str, summary: str, step: Callable[[pipeline.Run], None]) -> None:
+    def command(config: ConfigPath) -> None:
+        step(pipeline.Run.open(read(config)))
+
+    app.command(name, help=summary)(command)
+
+
+for _name, (_summary, _step) in STEPS.items():
+    _command(_name, _summary, _step)
+
+
+@app.command("all", help="All four steps.")
+def everything(config: ConfigPath) -> None:
+    run = pipeline.Run.open(read(config))
+    for _, step in STEPS.values():
+        step(run)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,104 @@
+"""Views through the frozen, compressed blocks once; what comes out is kept, so that training the rest is cheap.
+
+The tokens come from the very graph that will be shipped, so the trained blocks learn with its rounding.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.progress import Progress
+
+from bladecheck.preprocess import Pixels, Spec
+from bladecheck_training import frozen
+from bladecheck_training import views as v
+from bladecheck_training.config import Data
+from bladecheck_training.manifest import Row
+
+SAVE_EVERY = 512
+Tokens = npt.NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Cached views, memory-mapped; `views` names each of the M.
+
+    Attributes:
+        pixels: uint8 [M, S, S, 3].
+        tokens: float16 [M, T, D].
+        patches: uint8 [M, G, G], views.NO or views.MAYBE.
+    """
+
+    views: list[v.View]
+    pixels: Pixels
+    tokens: Tokens
+    patches: npt.NDArray[np.uint8]
+
+
+def build(folder: Path, rows: list[Row], data: Data, spec: Spec, graph: Path, grid: int, threads: int) -> None:
+    """Fill `folder`; continues where an earlier call stopped, as long as the plan is the same.
+
+    Args:
+        graph: ONNX file, pixels uint8 [1, H, W, 3] to tokens float32 [1, T, D].
+        grid: patches a side.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    todo = v.plan(rows, data)
+    session = frozen.session(graph)
+    shape = session.run(None, {"pixels": np.zeros((1, spec.size, spec.size, 3), np.uint8)})[0].shape[1:]
+    plan_file, done_file = folder / "plan.json", folder / "done.txt"
+    plan = json.dumps([[rows[view.row].id, view.number] for view in todo])
+    if plan_file.exists() and plan_file.read_text() != plan:
+        raise ValueError(f"{folder} was prepared from other labels or settings; remove it to start afresh.")
+    plan_file.write_text(plan)
+    tokens = _open(folder / "tokens.npy", np.float16, (len(todo), *shape))
+    pixels = _open(folder / "pixels.npy", np.uint8, (len(todo), spec.size, spec.size, 3))
+    patches = _open(folder / "patches.npy", np.uint8, (len(todo), grid, grid))
+    done = int(done_file.read_text()) if done_file.exists() else 0
+    backgrounds = v.scenes(rows, data)
+
+    def work(index: int) -> None:
+        view = todo[index]
+        pixels[index], patches[index] = v.render(rows[view.row], view.number, spec, backgrounds, grid)
+        tokens[index] = session.run(None, {"pixels": pixels[index][None]})[0][0].astype(np.float16)
+
+    with ThreadPoolExecutor(threads) as pool, Progress() as progress:
+        task = progress.add_task("views through the frozen blocks", total=len(todo), completed=done)
+        for start in range(done, len(todo), SAVE_EVERY):
+            stop = min(start + SAVE_EVERY, len(todo))
+            for _ in pool.map(work, range(start, stop)):
+                progress.advance(task)
+            for array in (pixels, tokens, patches):
+                array.flush()
+            done_file.write_text(str(stop))
+
+
+def _open(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
+    if path.exists():
+        return np.lib.format.open_memmap(path, "r+")
+    return np.lib.format.open_memmap(path, "w+", dtype, shape)
+
+
+def read(folder: Path, rows: list[Row], data: Data) -> Cache:
+    """The views made so far.
+
+    Raises:
+        ValueError: if the cache belongs to other labels.
+    """
+    todo = v.plan(rows, data)
+    if json.loads((folder / "plan.json").read_text()) != [[rows[x.row].id, x.number] for x in todo]:
+        raise ValueError(f"{folder} was prepared from other labels or settings; prepare it again.")
+    done = int((folder / "done.txt").read_text())
+    arrays = (np.load(folder / f"{name}.npy", mmap_mode="r")[:done] for name in ("pixels", "tokens", "patches"))
+    return Cache(todo[:done], *arrays)
+
+
+def describe(data: Data) -> dict[str, object]:
+    """The settings that shaped the views, for the model card."""
+    return asdict(data)

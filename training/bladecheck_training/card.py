@@ -1,0 +1,110 @@
+"""The model card, written from bundle.json so that the two can't disagree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bladecheck.bundle import Bundle
+
+NAMES = {
+    "knife_auc": "Knife: area under the ROC curve",
+    "knife_average_precision": "Knife: average precision",
+    "gun_auc": "Gun: area under the ROC curve",
+    "ece": "Expected calibration error",
+    "brier": "Brier score",
+    "knife_not_clear": "Knife pictures that are not `clear`",
+    "knife_hold": "Knife pictures that are `hold`",
+    "other_hold": "Other pictures that are `hold`",
+    "other_not_clear": "Other pictures that are not `clear`",
+    "ordinary_hold": "Ordinary photos that are `hold`",
+    "ordinary_not_clear": "Ordinary photos that are not `clear`",
+    "accuracy": "Kind of blade: share named right",
+}
+
+
+def render(bundle: Bundle) -> str:
+    """The card as Markdown."""
+    manifest = bundle.manifest
+    lines = [
+        f"# {manifest.name} {manifest.version}",
+        "",
+        "Generated from bundle.json by the training pipeline; do not edit.",
+        "",
+        manifest.summary,
+        "",
+        "## Operating point",
+        "",
+        "| score | check from | hold from |",
+        "| --- | --- | --- |",
+        *(f"| {name} | {band.check:.4f} | {band.hold:.4f} |" for name, band in manifest.thresholds.labels.items()),
+        "",
+        f"Chosen for: {manifest.thresholds.chosen_for}.",
+        "",
+        "## What it reaches",
+        "",
+        "Every number has its n and a 95 % interval (bootstrap over groups; Wilson for shares).",
+    ]
+    for title, part in manifest.metrics.items():
+        lines += ["", f"### {title}", "", *_section(part)]
+    lines += ["", "## What it cannot do", "", *(f"- {limit}" for limit in manifest.limits), "", "## Data", ""]
+    lines += _counts(manifest.data)
+    lines += ["", "## How it was made", ""]
+    lines += [f"- {key}: {value}" for key, value in manifest.training.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _section(part: Any) -> list[str]:
+    if not isinstance(part, dict):
+        return [str(part)]
+    if all(isinstance(value, dict) and "knife_not_clear" in value for value in part.values()) and part:
+        return _slices(part)
+    rows = list(_flat(part))
+    table = ["| measure | value | 95 % interval | n |", "| --- | --- | --- | --- |"] if rows else []
+    notes = [f"{value}" for value in part.values() if isinstance(value, str)]
+    return [*notes, *([""] if notes and rows else []), *table, *(_row(name, value) for name, value in rows)]
+
+
+def _flat(part: dict[str, Any], prefix: str = "") -> Any:
+    for name, value in part.items():
+        if isinstance(value, dict) and "value" in value:
+            yield prefix + NAMES.get(name, name), value
+        elif isinstance(value, dict):
+            yield from _flat(value, "Kind: " if name == "kinds" else prefix)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield NAMES.get(name, name.replace("_", " ")), {"value": value}
+
+
+def _row(name: str, value: dict[str, Any]) -> str:
+    if value["value"] is None:
+        return f"| {name} | - | - | {value.get('n', '')} |"
+    low, high = value.get("low"), value.get("high")
+    span = f"{low:.4f} to {high:.4f}" if low is not None and high is not None else ""
+    number = f"{value['value']:.4f}" if isinstance(value["value"], float) else str(value["value"])
+    count = f"{value['n']} ({value['positives']} positive)" if "positives" in value else ""
+    return f"| {name} | {number} | {span} | {count} |"
+
+
+def _slices(part: dict[str, Any]) -> list[str]:
+    def cell(value: dict[str, Any]) -> str:
+        return "-" if value["value"] is None else f"{value['value']:.3f} ({value['positives']}/{value['n']})"
+
+    head = ["| slice | pictures | knife not clear | knife hold | other hold |", "| --- | --- | --- | --- | --- |"]
+    return head + [
+        f"| {name} | {value['pictures']} | {cell(value['knife_not_clear'])} | {cell(value['knife_hold'])} | "
+        f"{cell(value['other_hold'])} |"
+        for name, value in part.items()
+    ]
+
+
+def _counts(data: dict[str, Any]) -> list[str]:
+    lines = ["| split | knife | no knife | not judged |", "| --- | --- | --- | --- |"]
+    for split, count in data.get("by_split", {}).items():
+        lines.append(
+            f"| {split} | {count.get('knife', 0)} | {count.get('no knife', 0)} | {count.get('not judged', 0)} |"
+        )
+    lines += ["", "| source | knife | no knife | not judged |", "| --- | --- | --- | --- |"]
+    for source, count in data.get("by_source", {}).items():
+        lines.append(
+            f"| {source} | {count.get('knife', 0)} | {count.get('no knife', 0)} | {count.get('not judged', 0)} |"
+        )
+    return [*lines, "", str(data.get("licences", ""))]

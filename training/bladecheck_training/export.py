@@ -1,0 +1,156 @@
+"""A trained network to a graph for onnxruntime, checked against torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from torch import nn
+
+from bladecheck import bundle, weights
+from bladecheck_training import compress, frozen, vit_graph
+from bladecheck_training.calibrate import Platt
+from bladecheck_training.net import KNIFE, TOP_SHARE, WIDTH, ConvNet, Heads, TransformerTop
+from bladecheck_training.vit_graph import Array, Block, Graph
+
+OPSET = 18
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """The parts of a transformer's graph that come before its heads."""
+
+    state: Mapping[str, Array]
+    mean: Array
+    std: Array
+    blocks: Sequence[Block]
+    norm: nn.LayerNorm
+
+
+def transformer(trunk: Trunk, heads: Heads, size: int, patch: Platt, integer: bool, folder: Path) -> None:
+    """Write model.onnx (and weights.npz in integer mode) into `folder`."""
+    graph = Graph()
+    tokens = frozen.trunk(graph, trunk.state, trunk.mean, trunk.std, trunk.blocks, integer)
+    tokens = vit_graph.norm(graph, tokens, _array(trunk.norm.weight), _array(trunk.norm.bias))
+    count = trunk.state["pos_embed"].shape[1]
+    axis = graph.constant(np.array([1], np.int64))
+
+    def cut(start: int, stop: int) -> str:
+        ends = (graph.constant(np.array([value], np.int64)) for value in (start, stop))
+        return graph.op("Slice", tokens, *ends, axis)
+
+    summary = graph.op("Squeeze", cut(0, 1), axis)
+    side = round((count - 1) ** 0.5)
+    append_heads(graph, heads, summary, cut(1, count), count - 1, side, patch)
+    frozen.write(graph, size, {"logits": [WIDTH], "evidence": [side, side]}, folder / bundle.MODEL)
+
+
+def append_heads(graph: Graph, heads: Heads, summary: str, patches: str, count: int, side: int, patch: Platt) -> None:
+    """The nodes of `net.Heads`: summary [N, D], patches [N, P, D] to outputs `logits` and `evidence`."""
+
+    def dense(x: str, layer: nn.Linear) -> str:
+        product = graph.op("MatMul", x, graph.constant(_array(layer.weight).T))
+        return graph.op("Add", product, graph.constant(_array(layer.bias)))
+
+    attention = graph.op("Softmax", dense(patches, heads.query), axis=1)
+    pooled = graph.op("MatMul", graph.op("Transpose", attention, perm=[0, 2, 1]), patches)
+    one = graph.constant(np.array([1], np.int64))
+    pooled = graph.op("ReduceMean", pooled, one, keepdims=0)
+    logits = dense(graph.op("Concat", summary, pooled, axis=1), heads.out)
+    scores = graph.op("Squeeze", dense(patches, heads.patch), graph.constant(np.array([2], np.int64)))
+    top = graph.constant(np.array([max(1, round(TOP_SHARE * count))], np.int64))
+    best = graph.many("TopK", [scores, top], 2, axis=1)[0]
+    best = graph.op("ReduceMean", best, one, keepdims=1)
+    share = np.zeros((1, WIDTH), np.float32)
+    share[0, KNIFE] = float(heads.share.detach())
+    graph.op("Add", logits, graph.op("MatMul", best, graph.constant(share)), output="logits")
+    scaled = graph.op("Mul", scores, graph.constant(np.float32(patch.scale)))
+    warm = graph.op("Sigmoid", graph.op("Add", scaled, graph.constant(np.float32(patch.shift))))
+    graph.op("Reshape", warm, graph.constant(np.array([-1, side, side], np.int64)), output="evidence")
+
+
+def transformer_blocks(net: TransformerTop, tokens: torch.Tensor) -> list[Block]:
+    """The trained blocks, compressed after calibration on cached tokens [N, T, D]; changes the net's weights."""
+    return list(compress.compress(net.blocks, tokens))  # type: ignore[arg-type]
+
+
+class _Convolutional(nn.Module):
+    """A ConvNet with the outputs that a bundle needs."""
+
+    def __init__(self, net: ConvNet, patch: Platt, side: int) -> None:
+        super().__init__()
+        self.net, self.scale, self.shift, self.side = net, patch.scale, patch.shift, side
+
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        answer = self.net(pixels)
+        warm = torch.sigmoid(answer.patches * self.scale + self.shift)
+        return answer.logits, warm.reshape(-1, self.side, self.side)
+
+
+def convolutional(net: ConvNet, size: int, patch: Platt, path: Path) -> int:
+    """Write a float32 graph with torch's exporter; returns the side of the evidence map."""
+    example = torch.zeros((1, size, size, 3), dtype=torch.uint8)
+    side = round(net.eval()(example).patches.shape[1] ** 0.5)
+    module = _Convolutional(net, patch, side).eval()
+    torch.onnx.export(
+        module, (example,), str(path), input_names=["pixels"], output_names=["logits", "evidence"],
+        opset_version=OPSET, dynamo=False, dynamic_axes={name: {0: "n"} for name in ("pixels", "logits", "evidence")},
+    )  # fmt: skip
+    onnx.checker.check_model(onnx.load(path))
+    return side
+
+
+def quantise_convolutions(source: Path, target: Path, pixels: npt.NDArray[np.uint8]) -> None:
+    """Static int8 (weights and activations, per channel) of a float32 graph, calibrated on prepared pixels [N,H,W,3].
+
+    The heads stay in float: they are tiny, and their sums of unlike things round badly.
+    """
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        CalibrationMethod,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._left = iter(pixels)
+
+        def get_next(self) -> Any:
+            picture = next(self._left, None)
+            return None if picture is None else {"pixels": picture[None]}
+
+    prepared = target.with_suffix(".prepared.onnx")
+    quant_pre_process(str(source), str(prepared))
+    quantize_static(
+        str(prepared), str(target), Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
+        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, op_types_to_quantize=["Conv", "Add"],
+        calibrate_method=CalibrationMethod.MinMax,
+        extra_options={"CalibMovingAverage": True, "ActivationSymmetric": False},
+    )  # fmt: skip
+    prepared.unlink()
+
+
+def answers(path: Path, pixels: npt.NDArray[np.uint8]) -> tuple[Array, Array]:
+    """logits [N, WIDTH] and evidence [N, side, side] of a graph on prepared pixels, one picture at a time."""
+    session = frozen.session(path)
+    found = [session.run(["logits", "evidence"], {"pixels": picture[None]}) for picture in pixels]
+    return np.concatenate([pair[0] for pair in found]), np.concatenate([pair[1] for pair in found])
+
+
+def files(folder: Path) -> list[str]:
+    """Names of the data files that a bundle in `folder` consists of, beside bundle.json and the card."""
+    names = (bundle.MODEL, bundle.GOLDEN, weights.FILE)
+    return [name for name in names if (folder / name).exists()]
+
+
+def _array(tensor: torch.Tensor) -> Array:
+    return tensor.detach().float().cpu().numpy()

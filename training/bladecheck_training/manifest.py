@@ -1,0 +1,138 @@
+"""Labels in, rows out: what is known of each picture, with gaps kept as gaps."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bladecheck.taxonomy import BLADES
+
+Box = tuple[float, float, float, float]
+FEATURE_LETTERS = {"S": "serrated", "H": "holes", "P": "points", "C": "lurid", "M": "several_knives"}
+HAND_SETTINGS, DRAWN = ("hand", "attack"), ("drawing", "toy", "poster")
+YES, NO = ("1", "knife", "yes", "true"), ("0", "none", "no", "false", "no_knife", "other")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One labelled picture. None means "not known" and takes no part in the loss or the measure concerned.
+
+    Attributes:
+        id, path: name and file.
+        split: "train", "dev" or "police".
+        labels: "knife" and "gun" to 0, 1 or None.
+        blade: one of taxonomy.BLADES or None.
+        features: by taxonomy.FEATURES, 0, 1 or None.
+        group: never split over training and validation.
+        boxes: of knives, (left, top, right, bottom) in 0..1.
+    """
+
+    id: str
+    path: Path
+    split: str
+    labels: dict[str, int | None]
+    blade: str | None = None
+    features: dict[str, int | None] = field(default_factory=dict)
+    group: str = ""
+    source: str = ""
+    setting: str = ""
+    other: str = ""
+    flags: str = ""
+    boxes: tuple[Box, ...] = ()
+
+    @property
+    def knife(self) -> int | None:
+        return self.labels["knife"]
+
+
+def read(labels: Path, images: Path | None = None) -> list[Row]:
+    """Read a labels file.
+
+    Args:
+        labels: CSV with the project's columns (id, split, knife, ...), or with `path` and `label`
+            (knife, gun, none, 1, 0, or a kind of blade), and optionally `split` and `group`.
+        images: folder of <id>.jpg for the first form; defaults to "images" beside the file.
+
+    Raises:
+        ValueError: naming the line and value that is not understood.
+    """
+    with labels.open(newline="", encoding="utf-8-sig") as stream:
+        reader = csv.DictReader(stream)
+        columns = set(reader.fieldnames or ())
+        if {"id", "split", "knife"} <= columns:
+            folder = images or labels.parent / "images"
+            return [_full(row, folder) for row in reader]
+        if {"path", "label"} <= columns:
+            return [_simple(row, number, labels) for number, row in enumerate(reader, 2)]
+    raise ValueError(f"{labels}: needs columns id,split,knife or path,label; it has {', '.join(sorted(columns))}.")
+
+
+def _tri(value: str) -> int | None:
+    return int(value) if value in ("0", "1") else None
+
+
+def _full(row: dict[str, str], folder: Path) -> Row:
+    knife = _tri(row["knife"])
+    known = knife == 1
+    features: dict[str, int | None] = {
+        name: int(letter in row["features"]) if known else None for letter, name in FEATURE_LETTERS.items()
+    }
+    features["in_hand"] = int(row["setting"] in HAND_SETTINGS) if known and row["setting"] else None
+    features["food_scene"] = int(row["setting"] == "food") if known and row["setting"] else None
+    features["drawing"] = int(row["style"] in DRAWN) if known and row["style"] else None
+    boxes = [tuple(box[1:5]) for box in json.loads(row["boxes"] or "[]") if known and _is_knife(box[0])]
+    return Row(
+        id=row["id"],
+        path=folder / f"{row['id']}.jpg",
+        split=row["split"],
+        labels={"knife": knife, "gun": _tri(row["gun"])},
+        blade=row["blade"] if known and row["blade"] in BLADES else None,
+        features=features,
+        group=row["group"] or row["id"],
+        source=row["source_repo"],
+        setting=row["setting"],
+        other=row["other"],
+        flags=row["flags"],
+        boxes=tuple(boxes),
+    )
+
+
+def _is_knife(name: object) -> bool:
+    return "knife" in str(name).lower() or str(name).lower() in BLADES
+
+
+def _simple(row: dict[str, str], number: int, labels: Path) -> Row:
+    label = row["label"].strip().lower()
+    if label in BLADES or label in YES:
+        knife, gun, blade = 1, None, label if label in BLADES else None
+    elif label == "gun":
+        knife, gun, blade = 0, 1, None
+    elif label in NO:
+        knife, gun, blade = 0, None, None
+    else:
+        raise ValueError(f"{labels}, line {number}: label {row['label']!r}; use knife, gun, none or one of {BLADES}.")
+    path = Path(row["path"])
+    return Row(
+        id=row["path"],
+        path=path if path.is_absolute() else labels.parent / path,
+        split=row.get("split") or "train",
+        labels={"knife": knife, "gun": gun},
+        blade=blade,
+        group=row.get("group") or row["path"],
+    )
+
+
+def split_by_group(rows: Iterable[Row], folds: int, seed: int = 0) -> dict[str, int]:
+    """Fold number of each group, balanced over knife and other pictures; a group never spans two folds."""
+    import numpy as np
+
+    groups: dict[str, list[int]] = {}
+    for row in rows:
+        groups.setdefault(row.group, []).append(row.knife or 0)
+    order = sorted(groups)
+    np.random.default_rng(seed).shuffle(order)
+    order.sort(key=lambda name: (sum(groups[name]) > 0, len(groups[name])))  # stable: like with like, then dealt out
+    return {name: index % folds for index, name in enumerate(order)}

@@ -1,0 +1,119 @@
+"""The steps of a run, each picking up where the last left off: prepare, train, evaluate, export."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from bladecheck_training import backbones, cache, finish, frozen, manifest, runs, student
+from bladecheck_training.config import Config
+from bladecheck_training.net import TransformerTop
+
+TRANSFORMER_SUMMARY = (
+    "A vision transformer (CLIP ViT-B/16) whose last blocks and heads are fine-tuned on knife imagery; weights in "
+    "5 and 6 bits. The most accurate model; the default."
+)
+STUDENT_SUMMARY = "A small convolutional network taught by the base model; for slow machines and huge archives."
+
+
+@dataclass(frozen=True)
+class Run:
+    """A configured run: what is read from the config once."""
+
+    config: Config
+    rows: list[manifest.Row]
+
+    @classmethod
+    def open(cls, config: Config) -> Run:
+        """Read the labels; sets the number of threads torch uses."""
+        torch.set_num_threads(config.threads)
+        images = Path(config.data.images) if config.data.images else None
+        return cls(config, manifest.read(Path(config.data.labels), images))
+
+    @property
+    def work(self) -> Path:
+        return Path(self.config.work)
+
+    @property
+    def target(self) -> Path:
+        return Path(self.config.models) / self.config.model.name
+
+    def backbone(self) -> nn.Module:
+        """A fresh pretrained backbone."""
+        model = self.config.model
+        backbone = backbones.create(model.backbone, model.weights, model.options)
+        if not self.is_student:
+            backbones.check_transformer(backbone)
+        return backbone
+
+    @property
+    def is_student(self) -> bool:
+        """Convolutional networks learn from a teacher's run rather than from cached tokens."""
+        return bool(self.config.model.teacher)
+
+
+def prepare(run: Run) -> None:
+    """Compress the frozen blocks and cache every view's tokens; a student uses its teacher's cache."""
+    if run.is_student:
+        print(f"Nothing to prepare: {run.config.model.name} uses the views of {run.config.model.teacher}.")
+        return
+    blocks = run.config.model.frozen_blocks
+    folder = run.work / "frozen"
+    backbone = run.backbone()
+    grid = backbone.patch_embed.grid_size[0]  # type: ignore[union-attr, index]
+    graph = frozen.prepared(run.rows, run.config.spec, run.config.threads, backbone, blocks, folder)
+    cache.build(run.work / "cache", run.rows, run.config.data, run.config.spec, graph, grid, run.config.threads)
+
+
+def study(run: Run) -> runs.Study:
+    """The cached views and how a network reads them."""
+    views = cache.read(run.work / "cache", run.rows, run.config.data)
+
+    def tokens(index: runs.Index) -> torch.Tensor:
+        return torch.from_numpy(np.asarray(views.tokens[index], np.float32))
+
+    return runs.Study(run.config, run.rows, views, tokens, run.work)
+
+
+def train(run: Run) -> None:
+    """All trainings of the run, with their held-out predictions."""
+    if run.is_student:
+        student.train(run.config, run.rows, run.backbone(), run.work)
+        return
+    runs.run_all(study(run), TransformerTop(run.backbone(), run.config.model.frozen_blocks))
+
+
+def trained(run: Run) -> TransformerTop:
+    """The network that `train` left in the work folder."""
+    net = TransformerTop(copy.deepcopy(run.backbone()), run.config.model.frozen_blocks)
+    net.load_state_dict(torch.load(run.work / "final.pt", map_location="cpu", weights_only=True))
+    return net.eval()
+
+
+def evaluate(run: Run) -> None:
+    """Print what the held-out predictions say, before anything is compressed or shipped."""
+    from bladecheck_training import evaluate as measures
+
+    found = dict(np.load(run.work / "predictions.npz"))
+    sets = {name: finish.held_out(study(run), found, name) for name in ("final", "police", "unseen")}
+    fitted = measures.fit([sets["final"], sets["police"]], run.config.targets)
+    for name, scored in sets.items():
+        others = [other.known for key, other in sets.items() if key not in (name, "unseen")]
+        print(name, json.dumps(measures.summary(scored, fitted, others, rounds=300), indent=1))
+    print(json.dumps(measures.pointing(sets["final"], found["final_patches"])))
+
+
+def export(run: Run) -> None:
+    """Compress, write the bundle with its card, and check it as the service would."""
+    if run.is_student:
+        student.ship(run.config, run.rows, run.backbone(), run.work, run.target, STUDENT_SUMMARY)
+    else:
+        folder = run.work / "frozen"
+        finish.ship(study(run), run.backbone(), trained(run), folder, run.target, TRANSFORMER_SUMMARY)
+    print(f"Bundle written to {run.target}.")

@@ -1,0 +1,143 @@
+"""Which trainings there are.
+
+First the trunk and heads without any police picture. Then, with that trunk fixed, the heads alone go on with police
+pictures: once per fold for cross-validation, and once with all of them for the model that ships. Two hundred police
+pictures are too few to bend a trunk to, and fixed trunks make the folds an honest picture of what ships.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from rich.progress import track
+from torch import nn
+
+from bladecheck_training import losses, predict, train
+from bladecheck_training.cache import Cache
+from bladecheck_training.config import Config, Optimisation
+from bladecheck_training.manifest import Row, split_by_group
+from bladecheck_training.net import HeadsOnly
+
+FOLDS, HEAD_EPOCHS = 5, 2.0
+Index = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Everything that the runs share."""
+
+    config: Config
+    rows: Sequence[Row]
+    cache: Cache
+    inputs: predict.Inputs
+    folder: Path
+    teacher: torch.Tensor | None = None
+
+    @property
+    def row_of(self) -> Index:
+        return np.array([view.row for view in self.cache.views])
+
+    def training_views(self, police: Sequence[int]) -> Index:
+        """Views of train rows, and of the given police rows, where knife is known."""
+        allowed = set(police) | {i for i, row in enumerate(self.rows) if row.split == "train"}
+        return np.array([m for m, view in enumerate(self.cache.views)
+                         if view.row in allowed and self.rows[view.row].knife is not None])  # fmt: skip
+
+    def plain_views(self, split: str) -> Index:
+        """Unaugmented views of one split, labelled or not."""
+        return np.array([m for m, view in enumerate(self.cache.views)
+                         if view.number == 0 and self.rows[view.row].split == split])  # fmt: skip
+
+
+def police_folds(rows: Sequence[Row]) -> list[list[int]]:
+    """Row indices of split "police" in FOLDS parts; groups stay together."""
+    police = [index for index, row in enumerate(rows) if row.split == "police"]
+    fold = split_by_group([rows[index] for index in police], FOLDS)
+    return [[index for index in police if fold[rows[index].group] == part] for part in range(FOLDS)]
+
+
+def run_all(study: Study, net: nn.Module) -> nn.Module:
+    """Train everything and return the network that ships (not yet compressed).
+
+    Writes `folder`/predictions.npz: logits and patches of "dev" and "unseen" (police) from the network that saw no
+    police picture, "police" cross-validated, and "final" (dev, from the shipped network), each with its row indices;
+    and teacher_unseen.npy and teacher_final.npy, logits of every view, for students.
+    """
+    settings = study.config.optimisation
+    first = train_views(study, net, study.training_views([]), "no-police", settings.epochs, settings)
+    tuned = tuned_inputs(study, first)
+    dev, police = study.plain_views("dev"), study.plain_views("police")
+    folds = police_folds(study.rows)
+    everyone = [index for part in folds for index in part]
+    before = HeadsOnly(first.heads)  # type: ignore[arg-type]
+    final = adapt(study, tuned, first, everyone, "final")
+    found: dict[str, npt.NDArray[Any]] = {}
+    for name, heads, index in (("dev", before, dev), ("unseen", before, police), ("final", final, dev)):
+        answer = predict.predict(heads, tuned, index)
+        found |= {f"{name}_logits": answer.logits.numpy(), f"{name}_patches": answer.patches.numpy()}
+        found[f"{name}_rows"] = study.row_of[index]
+    parts = {}
+    for number, held_out in enumerate(folds):
+        heads = adapt(study, tuned, first, [index for index in everyone if index not in held_out], f"fold-{number}")
+        index = np.array([m for m in police if study.cache.views[m].row in held_out])
+        parts |= dict(zip(index.tolist(), predict.predict(heads, tuned, index).logits.numpy(), strict=True))
+    found |= {"police_logits": np.stack([parts[m] for m in police]), "police_rows": study.row_of[police]}
+    np.savez(study.folder / "predictions.npz", **found)  # type: ignore[arg-type]
+    for name, heads in (("unseen", before), ("final", final)):
+        logits = predict.predict(heads, tuned, np.arange(len(study.cache.views))).logits
+        np.save(study.folder / f"teacher_{name}.npy", logits.numpy())
+    first.heads = final.heads
+    torch.save(first.state_dict(), study.folder / "final.pt")
+    return first
+
+
+def tuned_inputs(study: Study, net: nn.Module, batch: int = 32) -> predict.Inputs:
+    """What the trained trunk gives for every view, kept on disk as float16; answers for any of them."""
+    path, count = study.folder / "tuned.npy", len(study.cache.views)
+    if not path.exists():
+        temporary = path.with_suffix(".part.npy")
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            shape = (count, *study.inputs(np.arange(1)).shape[1:])
+            tokens = np.lib.format.open_memmap(temporary, "w+", np.float16, shape)
+            for start in track(range(0, count, batch), "views through the trained trunk"):
+                index = np.arange(start, min(start + batch, count))
+                tokens[index] = net.tuned(study.inputs(index)).float().numpy()  # type: ignore[operator]
+        tokens.flush()
+        temporary.replace(path)
+    stored = np.load(path, mmap_mode="r")
+    return lambda wanted: torch.from_numpy(np.asarray(stored[wanted], np.float32))
+
+
+def adapt(study: Study, tuned: predict.Inputs, net: nn.Module, police: Sequence[int], name: str) -> HeadsOnly:
+    """The heads, trained on with these police rows (a third of what is seen) on a fixed trunk."""
+    settings = study.config.optimisation
+    gentle = dataclasses.replace(settings, head_rate=settings.head_rate / 2, drop_tokens=0.0)
+    views = _favour(study, study.training_views(police), police)
+    heads = HeadsOnly(copy.deepcopy(net.heads))  # type: ignore[arg-type]
+    found = train_views(dataclasses.replace(study, inputs=tuned), heads, views, name, HEAD_EPOCHS, gentle)
+    assert isinstance(found, HeadsOnly)
+    return found
+
+
+def train_views(
+    study: Study, net: nn.Module, views: Index, name: str, epochs: float, settings: Optimisation
+) -> nn.Module:
+    """One training over these views; returns the averaged network."""
+    targets = losses.targets(study.rows, settings.police_weight, study.config.data.easy)
+    task = train.Task(study.inputs, study.cache, views, study.row_of, targets, study.teacher)
+    return train.run(net, task, settings, round(len(views) * epochs / settings.batch), study.folder / name)
+
+
+def _favour(study: Study, views: Index, police: Sequence[int]) -> Index:
+    """When going on with police pictures, a third of what is seen are theirs."""
+    theirs = np.isin(study.row_of[views], list(police))
+    ours = np.random.default_rng(0).permutation(views[~theirs])[: 2 * theirs.sum()]
+    return np.concatenate([views[theirs], ours])

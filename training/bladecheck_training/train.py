@@ -1,0 +1,162 @@
+"""The training loop. It reads top to bottom: data order, model, optimiser, steps, averaging, checkpoints."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import nn
+
+from bladecheck_training import losses
+from bladecheck_training.cache import Cache
+from bladecheck_training.config import Optimisation
+from bladecheck_training.net import Answer
+
+CHECKPOINT, CURVE = "checkpoint.pt", "curve.jsonl"
+SAVE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to train on.
+
+    Attributes:
+        inputs: gives the network's input for view indices, e.g. cached tokens or pixels.
+        views: indices into the cache, sampled without replacement until all are used.
+        targets: one entry per row; `row_of` maps a view to its row.
+        teacher: logits float [M, WIDTH] per view for distillation, or None.
+    """
+
+    inputs: Callable[[np.ndarray], torch.Tensor]
+    cache: Cache
+    views: np.ndarray
+    row_of: np.ndarray
+    targets: losses.Targets
+    teacher: torch.Tensor | None = None
+
+
+def run(net: nn.Module, task: Task, settings: Optimisation, steps: int, folder: Path, device: str = "cpu") -> nn.Module:
+    """Train `net` in place and return its averaged copy.
+
+    Continues from `folder`/checkpoint.pt if there is one; writes one line of losses per 20 steps to curve.jsonl.
+    Ctrl-C loses at most two minutes of work.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(settings.seed)
+    net.to(device)
+    decay = min(settings.average, 1 - 5 / steps) if steps > 10 else 0.5  # a short run must forget where it began
+    average = torch.optim.swa_utils.AveragedModel(
+        net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(decay), use_buffers=True
+    )
+    optimiser = torch.optim.AdamW(_groups(net, settings), weight_decay=settings.weight_decay, betas=(0.9, 0.99))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, steps, settings.warmup))
+    start = _resume(folder, net, average, optimiser, schedule)
+    order, saved, sums = _order(task.views, settings.batch * steps, settings.seed), time.monotonic(), {}
+    with Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
+                  TimeRemainingColumn()) as progress:  # fmt: skip
+        bar = progress.add_task(f"training {folder.name}", total=steps, completed=start)
+        for step in range(start, steps):
+            net.train()
+            batch = np.sort(order[step * settings.batch : (step + 1) * settings.batch])
+            drop = settings.drop_tokens if step < 0.75 * steps else 0.0
+            terms = _step(net, task, batch, drop, device)
+            total = torch.stack(list(terms.values())).sum()
+            optimiser.zero_grad(set_to_none=True)
+            total.backward()
+            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            average.update_parameters(net)
+            for name, value in terms.items():
+                sums[name] = sums.get(name, 0.0) + float(value.detach())
+            progress.update(bar, completed=step + 1)
+            if (step + 1) % 20 == 0:
+                _log(folder, step + 1, {name: round(value / 20, 5) for name, value in sums.items()})
+                sums = {}
+            if time.monotonic() - saved > SAVE_SECONDS:
+                _save(folder, step + 1, net, average, optimiser, schedule)
+                saved = time.monotonic()
+    _save(folder, steps, net, average, optimiser, schedule)
+    module: nn.Module = average.module
+    return module.eval()
+
+
+def _step(net: nn.Module, task: Task, batch: np.ndarray, drop: float, device: str) -> dict[str, torch.Tensor]:
+    target = task.targets.take(torch.from_numpy(task.row_of[batch]))
+    patches = torch.from_numpy(task.cache.patches[batch]).flatten(1)
+    inputs = task.inputs(batch).to(device)
+    with torch.autocast(device, torch.bfloat16):
+        if drop > 0:
+            kept = round(patches.shape[1] * (1 - drop))
+            keep = torch.rand(patches.shape).argsort(1)[:, :kept]
+            patches = patches.gather(1, keep)
+            answer = net(inputs, keep.to(device))
+        else:
+            answer = net(inputs)
+    answer = Answer(answer.logits.float().cpu(), answer.patches.float().cpu())
+    if answer.patches.shape[1] != patches.shape[1]:
+        patches = _coarser(patches, answer.patches.shape[1])
+    terms = losses.loss(answer, target, patches)
+    if task.teacher is not None:
+        terms = {name: 0.3 * value for name, value in terms.items()}
+        terms["teacher"] = losses.distillation(answer, task.teacher[torch.from_numpy(batch)], target.weight)
+    return terms
+
+
+def _coarser(patches: torch.Tensor, cells: int) -> torch.Tensor:
+    """Patch labels on a coarser grid: "maybe" wins."""
+    side, wanted = math.isqrt(patches.shape[1]), math.isqrt(cells)
+    pooled = nn.functional.adaptive_max_pool2d(patches.view(-1, 1, side, side).float(), wanted)
+    return pooled.flatten(1).to(patches.dtype)
+
+
+def _groups(net: nn.Module, settings: Optimisation) -> list[dict[str, object]]:
+    """Heads learn fast, the pretrained body slowly; biases and norms are not decayed."""
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in net.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((name.startswith("heads."), parameter.ndim > 1), []).append(parameter)
+    return [
+        {"params": found, "lr": settings.head_rate if head else settings.body_rate}
+        | ({} if decay else {"weight_decay": 0.0})
+        for (head, decay), found in groups.items()
+    ]
+
+
+def _rate(step: int, steps: int, warmup: float) -> float:
+    rise = max(1, int(steps * warmup))
+    return min(1.0, (step + 1) / rise) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, steps))))
+
+
+def _order(views: np.ndarray, needed: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    rounds: Sequence[np.ndarray] = [rng.permutation(views) for _ in range(-(-needed // len(views)))]
+    return np.concatenate(rounds)[:needed]
+
+
+def _log(folder: Path, step: int, values: dict[str, float]) -> None:
+    with (folder / CURVE).open("a") as stream:
+        stream.write(json.dumps({"step": step, **values}) + "\n")
+
+
+def _save(folder: Path, step: int, *parts: object) -> None:
+    state = {"step": step, "parts": [part.state_dict() for part in parts]}  # type: ignore[attr-defined]
+    temporary = folder / (CHECKPOINT + ".part")
+    torch.save(state, temporary)
+    temporary.replace(folder / CHECKPOINT)
+
+
+def _resume(folder: Path, *parts: object) -> int:
+    if not (folder / CHECKPOINT).exists():
+        return 0
+    state = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
+    for part, saved in zip(parts, state["parts"], strict=True):
+        part.load_state_dict(saved)  # type: ignore[attr-defined]
+    return int(state["step"])
