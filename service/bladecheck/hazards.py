@@ -6,14 +6,25 @@ a TIFF's list of strips takes a hundred times its size in memory. Layouts: ITU T
 
 from __future__ import annotations
 
+import re
 import struct
 
+MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")  # none of these occurs within a scan's own data
+START_OF_SCAN, END_OF_IMAGE, WITHOUT_LENGTH = 0xDA, 0xD9, (0x01, 0xD8)
 TIFF_PARTS = (273, 324)  # StripOffsets, TileOffsets
 
 
-def jpeg_scans(data: bytes) -> int:
-    """Scans in a JPEG, or a few more: bytes after its end that look like a scan are counted too."""
-    return data.count(b"\xff\xda")
+def jpeg_scans(data: bytes, stop: int) -> int:
+    """Scans in a JPEG, counted up to `stop`; what lies in its metadata or after its end does not count."""
+    scans, position = 0, 2
+    while scans < stop and (found := MARKER.search(data, position)):
+        marker, position = data[found.end() - 1], found.end()
+        if marker == END_OF_IMAGE:
+            break
+        scans += marker == START_OF_SCAN
+        if marker not in WITHOUT_LENGTH:
+            position += int.from_bytes(data[position : position + 2], "big")
+    return scans
 
 
 def gif_frames(data: bytes, stop: int) -> int:

@@ -152,8 +152,10 @@ def _decode(data: bytes, kind: str, limits: Limits, at_least: int | None) -> Pic
     image = _open_heif(data, limits) if kind == "HEIF" else _open(data, kind)
     width, height = image.size
     _refuse_pixels(width, height, limits)
-    if kind == "JPEG" and (scans := hazards.jpeg_scans(data)) * width * height > limits.max_scan_pixels:
-        raise PictureTooLarge(f"The JPEG has {scans:,} scans of {width} x {height} pixels, which takes too long.")
+    if kind == "JPEG":
+        allowed = limits.max_scan_pixels // max(1, width * height)
+        if hazards.jpeg_scans(data, allowed + 1) > allowed:
+            raise PictureTooLarge(f"The JPEG has more than {allowed:,} scans of {width} x {height} pixels.")
     orientation, has_gps = _metadata(image)
     if kind == "TIFF":
         orientation = 1  # Pillow turns TIFF pages itself, each by its own tag

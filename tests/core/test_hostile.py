@@ -77,13 +77,26 @@ def test_headers_are_counted_as_decoders_do() -> None:
     assert hazards.tiff_pages(encode(scene(), "TIFF"), 100) == (1, 1)
     assert hazards.tiff_pages(animation([RED, GREEN, BLUE], "TIFF"), 100)[0] == 3
     assert hazards.tiff_pages(tiff(1, 9, strips=9, ring=True), 5) == (5, 9)
-    assert hazards.jpeg_scans(encode(scene(), "JPEG")) == 1
-    assert 5 < hazards.jpeg_scans(encode(scene(), "JPEG", progressive=True)) < 20
+    progressive = encode(scene(), "JPEG", progressive=True)
+    assert hazards.jpeg_scans(encode(scene(), "JPEG"), 99) == 1
+    assert hazards.jpeg_scans(progressive, 99) == progressive.count(b"\xff\xda") == 10
+    assert hazards.jpeg_scans(progressive, 5) == 5
+    assert hazards.jpeg_scans(b"\xff\xd8\xff", 9) == 0
+
+
+def test_scans_elsewhere_in_a_jpeg_do_not_count_and_cannot_hide_others() -> None:
+    thumbnail = encode(scene(), "JPEG", progressive=True)
+    assert hazards.jpeg_scans(encode(scene(), "JPEG", exif=b"Exif\0\0" + thumbnail) + thumbnail, 99) == 1
+    data = jpeg_scans(64, 50)
+    at = data.rindex(b"\xff\xda")
+    comment = b"\xff\xfe\x00\x04\xff\xd9"  # an end of the image that is only a comment's text
+    assert hazards.jpeg_scans(data[:at] + comment + data[at:], 99) == hazards.jpeg_scans(data, 99) == 56
 
 
 def test_bytes_after_the_end_of_a_jpeg_do_not_matter() -> None:
-    video = random.Random(1).randbytes(3_000_000)  # as phones append to a "motion photo"
-    assert images.load(encode(scene((4000, 3000)), "JPEG", progressive=True) + video).width == 4000
+    video = random.Random(1).randbytes(20_000_000)  # as phones append to a "motion photo"
+    data = encode(scene((4000, 3000)), "JPEG", progressive=True) + video
+    assert images.load(data, images.Limits(max_scan_pixels=10 * 12_000_000)).width == 4000
 
 
 def samples() -> dict[str, bytes]:
