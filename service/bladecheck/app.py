@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from importlib import import_module
-from importlib.util import find_spec
 
 from fastapi import FastAPI
 
-from bladecheck import __version__, api, apidocs, health, oip, problems
+from bladecheck import __version__, api, apidocs, health, oip, pages, problems
 from bladecheck.bodies import Bodies
 from bladecheck.guard import Guard
 from bladecheck.metrics import Metrics
@@ -41,10 +39,8 @@ def create_app(source: Source, settings: Settings, policy: Policy | None = None)
     app.include_router(oip.router)
     app.include_router(apidocs.router)
     apidocs.mount(app)
-    if (spec := find_spec("bladecheck.pages")) and spec.origin:
-        pages = import_module("bladecheck.pages")
-        app.include_router(pages.router)
-        pages.mount_static(app)
+    app.include_router(pages.router)
+    pages.mount_static(app)
     return app
 
 

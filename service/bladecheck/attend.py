@@ -19,16 +19,28 @@ async def attend(request: Request, work: Coroutine[Any, Any, T]) -> T:
     Raises:
         ClientGone: nobody is left to answer.
     """
-    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
+    task = asyncio.current_task()
+    assert task is not None
+    left = False
+
+    def stop(watching: asyncio.Task[None]) -> None:
+        nonlocal left
+        if not watching.cancelled():
+            left = True
+            task.cancel()
+
+    watch = asyncio.ensure_future(_gone(request))
+    watch.add_done_callback(stop)
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientGone("The client closed the connection.")
-        return task.result()
+        return await work
+    except asyncio.CancelledError:
+        if not left:
+            raise
+        task.uncancel()
+        raise ClientGone("The client closed the connection.") from None
     finally:
-        task.cancel()
-        gone.cancel()
-        await asyncio.gather(task, gone, return_exceptions=True)
+        watch.remove_done_callback(stop)
+        watch.cancel()
 
 
 async def _gone(request: Request) -> None:

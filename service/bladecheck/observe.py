@@ -7,7 +7,7 @@ import re
 import time
 import uuid
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bladecheck import problems
@@ -19,15 +19,18 @@ from bladecheck.workers import Workers
 logger = logging.getLogger("bladecheck.request")
 PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 GONE = 499
-SECURITY = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
+SECURITY = (
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
+        b"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+)
 QUIET = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
 """Asked every few seconds by machines: logged at level debug."""
 STATIC = ("/static/", "/docs/")
@@ -38,7 +41,7 @@ class Observe:
 
     def __init__(self, app: ASGIApp, workers: Workers, metrics: Metrics) -> None:
         self.app, self._workers, self._metrics = app, workers, metrics
-        self._version: str | None = None
+        self._version: bytes | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -52,7 +55,7 @@ class Observe:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                self._dress(MutableHeaders(scope=message), scope, name)
+                self._dress(message, scope, name)
             await send(message)
 
         try:
@@ -66,23 +69,23 @@ class Observe:
             self._record(scope, status or GONE, time.perf_counter() - started)
             request_id.reset(token)
 
-    def _dress(self, headers: MutableHeaders, scope: Scope, name: str) -> None:
-        headers["X-Request-ID"] = name
+    def _dress(self, message: Message, scope: Scope, name: str) -> None:
+        headers = [*message["headers"], *SECURITY, (b"x-request-id", name.encode())]
         if version := self._model_version():
-            headers["X-Model-Version"] = version
-        for key, value in SECURITY.items():
-            headers.setdefault(key, value)
-        headers.setdefault("Cache-Control", "no-cache" if scope["path"].startswith(STATIC) else "no-store")
+            headers.append((b"x-model-version", version))
+        if not any(key == b"cache-control" for key, _ in headers):
+            headers.append((b"cache-control", b"no-cache" if scope["path"].startswith(STATIC) else b"no-store"))
         if self._workers.draining:
-            headers["Connection"] = "close"
+            headers = [(key, value) for key, value in headers if key != b"connection"] + [(b"connection", b"close")]
+        message["headers"] = headers
 
-    def _model_version(self) -> str | None:
+    def _model_version(self) -> bytes | None:
         if self._version is None:
             try:
                 identity = self._workers.classifier.bundle.identity
             except BladecheckError:
                 return None
-            self._version = f"{identity['name']}/{identity['version']}+{identity['sha256'][:12]}"
+            self._version = f"{identity['name']}/{identity['version']}+{identity['sha256'][:12]}".encode()
         return self._version
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:

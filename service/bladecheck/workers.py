@@ -39,14 +39,13 @@ SMOOTHING = 0.05
 
 
 class _Job:
-    """One call in the pool; knows since when it runs."""
+    """One call in the pool: since when it waits and runs, where its outcome goes, and the timer that watches it."""
 
-    def __init__(self) -> None:
+    def __init__(self, outcome: asyncio.Future[Any]) -> None:
+        self.outcome, self.timer = outcome, None
         self.queued, self.started = time.perf_counter(), 0.0
 
-    def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        self.started = time.perf_counter()
-        return function(*args, **kwargs)
+    timer: asyncio.TimerHandle | None
 
 
 class Workers:
@@ -213,36 +212,48 @@ class Workers:
         return results.judge(picture, classifier, self.policy, evidence=True)
 
     async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        job = _Job()
-        future = self._pool.submit(lambda: job.run(function, *args, **kwargs))
-        wrapped = asyncio.wrap_future(future)
+        loop = asyncio.get_running_loop()
+        job = _Job(loop.create_future())
+
+        def work() -> None:
+            job.started = time.perf_counter()
+            try:
+                value, error = function(*args, **kwargs), None
+            except Exception as caught:
+                value, error = None, caught
+            loop.call_soon_threadsafe(self._finish, job, value, error)
+
+        future = self._pool.submit(work)
         self._pending += 1
-        wrapped.add_done_callback(lambda done: self._release(done, job))
+        self._watch(job, loop)
         try:
-            while True:
-                done, _ = await asyncio.wait({wrapped}, timeout=self._patience(job))
-                if done:
-                    return wrapped.result()
+            found: T = await job.outcome
+            return found
         finally:
-            future.cancel()  # takes it out of the queue if the caller left; no effect once it runs or is done
+            if job.timer:
+                job.timer.cancel()
+            if future.cancel():  # the caller left while it was queued
+                self._pending -= 1
 
-    def _patience(self, job: _Job) -> float:
-        """Seconds that the job may still take; waiting in the queue does not count against the picture."""
+    def _watch(self, job: _Job, loop: asyncio.AbstractEventLoop) -> None:
+        """Fail a job that ran too long; waiting in the queue does not count against the picture."""
         allowed = self._settings.picture_seconds
-        if not job.started:
-            return allowed
-        left = job.started + allowed - time.perf_counter()
-        if left <= 0:
-            raise PictureTooSlow(f"Judging it took longer than the limit of {allowed:g} seconds.")
-        return left
+        left = job.started + allowed - time.perf_counter() if job.started else allowed
+        if left > 0:
+            job.timer = loop.call_later(left, self._watch, job, loop)
+        elif not job.outcome.done():
+            job.outcome.set_exception(PictureTooSlow(f"Judging it took longer than the limit of {allowed:g} seconds."))
 
-    def _release(self, done: asyncio.Future[Any], job: _Job) -> None:
+    def _finish(self, job: _Job, value: Any, error: Exception | None) -> None:
         self._pending -= 1
-        if done.cancelled():
-            return
-        done.exception()  # marks it as seen, if the caller has gone
         self._metrics.stage("wait", job.started - job.queued)
         self._mean += SMOOTHING * (time.perf_counter() - job.started - self._mean)
+        if job.outcome.done():  # too late, or nobody waits any more
+            return
+        if error is None:
+            job.outcome.set_result(value)
+        else:
+            job.outcome.set_exception(error)
 
 
 async def _together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

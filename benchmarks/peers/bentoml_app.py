@@ -1,0 +1,20 @@
+"""BentoML: one worker process a core, one session each."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import bentoml
+
+from bladecheck import Classifier
+from bladecheck.results import check
+
+
+@bentoml.service(workers=os.cpu_count() or 1, traffic={"timeout": 60})
+class Knives:
+    def __init__(self) -> None:
+        self.classifier = Classifier.open(os.environ["BUNDLE"])
+
+    @bentoml.api
+    def predict(self, file: Path) -> dict[str, Any]:
+        return check(file.read_bytes(), self.classifier)
