@@ -103,7 +103,8 @@ LIMITS: tuple[str, ...] = (
 
 GPS = "This file says where the picture was taken. Use a copy without that before you post."
 GPS_HAS_COPY = "This file says where the picture was taken. The copy below does not."
-
+NO_PREVIEW = "The picture could not be shown here. Open the file to look at it."
+NO_COPY = "A blurred copy could not be made. Check the picture again, or blur or crop it by other means."
 COPY_CLEAN = "The hidden data of the file is taken out. The copy is at most 2,048 pixels wide or high."
 COPY_MADE: dict[str, str] = {
     "part": "The area where the knife shows is blurred, and the hidden data of the file is taken out.",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from bladecheck import record, wording
-from bladecheck.errors import PictureError
+from bladecheck.errors import BladecheckError
 from bladecheck.images import Limits
 from bladecheck.pages import previews
 from bladecheck.pages.previews import Preview
@@ -19,6 +19,7 @@ from bladecheck.taxonomy import Decision
 from bladecheck.workers import Workers
 
 logger = logging.getLogger("bladecheck.pages")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +86,18 @@ async def make(data: bytes, checked: Checked, anchor: str, workers: Workers, lim
         Suggestion("Post without the picture", wording.post(result) or "", wording.POST_HINT),
         Suggestion("Alt text", wording.alt_text(result, policy) or "", wording.ALT_HINT),
     )
-    preview, copy = await asyncio.gather(_preview(data, result, workers, limits), _copy(data, checked, workers, limits))
+    showable = _showable(result)
+    preview = await _attempt(_preview(data, result, workers, limits)) if showable else None
+    copy = await _copy(data, checked, workers, limits)
+    missing = [wording.NO_PREVIEW] if showable and preview is None else []
+    missing += [wording.NO_COPY] if copy is None and _shows_knife(result) else []
     return Card(
         anchor=anchor,
         checked=checked,
         answer=wording.answer(result),
         reasons=tuple(wording.reasons(result)),
         advice=wording.advice(result, policy),
-        steps=tuple(wording.steps(result, policy)),
+        steps=(*wording.steps(result, policy), *missing),
         suggestions=tuple(suggestion for suggestion in suggestions if suggestion.text),
         details=(*facts(checked), *identity(result)),
         sealed=record.seal(checked, key),
@@ -129,38 +134,55 @@ def readable(moment: str) -> str:
     return moment.replace("T", " ").replace("+00:00", " UTC")
 
 
-async def _preview(data: bytes, result: dict[str, Any], workers: Workers, limits: Limits) -> Preview | None:
-    if result["status"] == "failed" or min(result["image"]["width"], result["image"]["height"]) < previews.SMALLEST:
-        return None
-    found = {reason["code"] for reason in result["reasons"]} & {"knife", "knife_unsure"}
+def _shows_knife(result: dict[str, Any]) -> bool:
+    codes = {reason["code"] for reason in result["reasons"]}
+    return result["status"] == "ok" and bool(codes & {"knife", "knife_unsure"})
+
+
+async def _attempt(work: Coroutine[Any, Any, T]) -> T | None:
+    """The outcome, or None: what illustrates an answer must never take the answer down, nor those beside it."""
+    try:
+        return await work
+    except BladecheckError as error:
+        logger.warning("an answer lacks its preview or copy", extra={"code": error.code})
+    except Exception:
+        logger.exception("an answer lacks its preview or copy", extra={"code": "internal"})
+    return None
+
+
+async def _preview(data: bytes, result: dict[str, Any], workers: Workers, limits: Limits) -> Preview:
     # An animation's map belongs to its worst frame, which need not be the one that is shown.
     still = result["image"]["frames"] == 1
-    try:
-        return await workers.run(previews.preview, data, result.get("evidence") if found and still else None, limits)
-    except PictureError:
-        return None
+    evidence = result.get("evidence") if _shows_knife(result) and still else None
+    return await workers.run(previews.preview, data, evidence, limits)
+
+
+async def _blurred(data: bytes, stem: str, workers: Workers, limits: Limits) -> Copy:
+    """The copy with the blade blurred, and what was found when it was checked in turn."""
+    redacted = await workers.redact(data)
+    small = await workers.run(previews.copy, redacted.data, limits)
+    again = await workers.check(small)
+    notes = wording.copy_notes(redacted.extent, again["decision"])
+    return Copy(previews.data_uri(small, "image/jpeg"), f"{stem}-blurred.jpg", "Download the blurred copy", notes)
+
+
+async def _without_place(data: bytes, stem: str, workers: Workers, limits: Limits) -> Copy:
+    """The same picture without hidden data."""
+    uri = previews.data_uri(await workers.run(previews.copy, data, limits), "image/jpeg")
+    return Copy(uri, f"{stem}-no-location.jpg", "Download a copy without the place", (wording.COPY_CLEAN,))
 
 
 async def _copy(data: bytes, checked: Checked, workers: Workers, limits: Limits) -> Copy | None:
-    """The copy with the blade blurred and checked again, or without hidden data for a clear picture that has some."""
-    result = checked.result
     stem = re.sub(r"[^\w-]+", "-", PurePosixPath(checked.name.replace("\\", "/")).stem).strip("-")[:60] or "picture"
-    knife = {reason["code"] for reason in result["reasons"]} & {"knife", "knife_unsure"}
-    try:
-        if result["status"] == "ok" and knife:
-            redacted = await workers.redact(data)
-            small = await workers.run(previews.copy, redacted.data, limits)
-            again = await workers.check(small)
-            return Copy(
-                previews.data_uri(small, "image/jpeg"),
-                f"{stem}-blurred.jpg",
-                "Download the blurred copy",
-                wording.copy_notes(redacted.extent, again["decision"]),
-            )
-        if result["image"].get("has_gps") and result["decision"] != Decision.CANNOT_JUDGE:
-            small = await workers.run(previews.copy, data, limits)
-            uri = previews.data_uri(small, "image/jpeg")
-            return Copy(uri, f"{stem}-no-location.jpg", "Download a copy without the place", (wording.COPY_CLEAN,))
-    except PictureError:
-        pass
+    result = checked.result
+    if _shows_knife(result):
+        return await _attempt(_blurred(data, stem, workers, limits))
+    if result["image"].get("has_gps") and result["decision"] != Decision.CANNOT_JUDGE:
+        return await _attempt(_without_place(data, stem, workers, limits))
     return None
+
+
+def _showable(result: dict[str, Any]) -> bool:
+    if result["status"] != "ok":
+        return False
+    return bool(min(result["image"]["width"], result["image"]["height"]) >= previews.SMALLEST)
