@@ -37,7 +37,8 @@ class FolderSource(Source):
 
     def _stream(self, name: str) -> BinaryIO:
         # O_NONBLOCK: a file swapped for a pipe after listing must not hang the run.
-        descriptor = os.open(self._full(name), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(self._full(name), flags)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise ArchiveError(f"{name} is not a regular file")

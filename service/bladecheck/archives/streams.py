@@ -7,8 +7,10 @@ import gzip
 import io
 import lzma
 import os
+import threading
 import zipfile
 import zlib
+from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from bladecheck.archives.limits import Limits
@@ -58,10 +60,30 @@ class Bounded(io.RawIOBase):
         super().close()
 
 
-class Window(io.RawIOBase):
-    """A seekable view of `size` bytes from `start` of an open file, read by position, so many may share one file."""
+class Positioned:
+    """A file read by position from any thread, also where the system has no call for that (Windows)."""
 
-    def __init__(self, file: int, start: int, size: int) -> None:
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb", buffering=0)
+        self._lock = threading.Lock()
+
+    def read_at(self, start: int, count: int) -> bytes:
+        """Up to `count` bytes from `start`; fewer only at the end."""
+        if hasattr(os, "pread"):
+            return os.pread(self._file.fileno(), count, start)
+        with self._lock:
+            self._file.seek(start)
+            return self._file.read(count)
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._file.close()
+
+
+class Window(io.RawIOBase):
+    """A seekable view of `size` bytes from `start` of a file that many may share."""
+
+    def __init__(self, file: Positioned, start: int, size: int) -> None:
         self._file, self._start, self._size, self._at = file, start, size, 0
 
     def readable(self) -> bool:
@@ -80,7 +102,7 @@ class Window(io.RawIOBase):
 
     def readinto(self, buffer: object) -> int:
         view = memoryview(buffer)  # type: ignore[arg-type]
-        data = os.pread(self._file, max(0, min(len(view), self._size - self._at)), self._start + self._at)
+        data = self._file.read_at(self._start + self._at, max(0, min(len(view), self._size - self._at)))
         view[: len(data)] = data
         self._at += len(data)
         return len(data)

@@ -23,7 +23,7 @@ LARGEST_HEADER = 16 * MIB
 
 
 class _Careful(io.BufferedIOBase):
-    """Refuses the huge reads that a forged header would ask of tarfile; counts what is unpacked on the way."""
+    """Refuses the huge reads that a forged header would ask of tarfile."""
 
     def __init__(self, inner: IO[bytes]) -> None:
         self._inner = inner

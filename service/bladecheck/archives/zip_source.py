@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 from bladecheck.archives.limits import MIB, Limits
 from bladecheck.archives.names import normal, refusal
 from bladecheck.archives.source import Source
-from bladecheck.archives.streams import DAMAGE, Window
+from bladecheck.archives.streams import DAMAGE, Positioned, Window
 from bladecheck.errors import ArchiveError
 
 ENCRYPTED, UTF8_NAME = 0x1, 0x800
@@ -31,15 +31,16 @@ class ZipSource(Source):
     def __init__(self, path: Path, limits: Limits) -> None:
         super().__init__(path, limits)
         self._file = path.open("rb")
+        self._stored_file = Positioned(path)
         try:
             self._check_directory()
             self._zip = zipfile.ZipFile(self._file)
             self._members = self._list()
         except (*DAMAGE, struct.error) as error:
-            self._file.close()
+            self._close_files()
             raise ArchiveError(f"{path.name} is not a whole zip file: {error}") from error
         except ArchiveError:
-            self._file.close()
+            self._close_files()
             raise
         self._names = [name for name in self._members if name not in self.refused]
 
@@ -54,7 +55,11 @@ class ZipSource(Source):
 
     def close(self) -> None:
         self._zip.close()
+        self._close_files()
+
+    def _close_files(self) -> None:
         self._file.close()
+        self._stored_file.close()
 
     def _stream(self, name: str) -> BinaryIO:
         info = self._members[name]
@@ -64,13 +69,13 @@ class ZipSource(Source):
 
     def _stored(self, info: zipfile.ZipInfo) -> BinaryIO:
         """Reads a stored member by position, so that WARC records inside a WACZ can be reached at once."""
-        header = os.pread(self._file.fileno(), 30, info.header_offset)
+        header = self._stored_file.read_at(info.header_offset, 30)
         if len(header) < 30 or header[:4] != b"PK\x03\x04":
             raise zipfile.BadZipFile("no local header where the directory says")
         name_length, extra_length = struct.unpack("<HH", header[26:30])
         start = info.header_offset + 30 + name_length + extra_length
         # Python's own zip stream has no cheap seek on a stored member.
-        return cast(BinaryIO, Window(self._file.fileno(), start, info.file_size))
+        return cast(BinaryIO, Window(self._stored_file, start, info.file_size))
 
     def _check_directory(self) -> None:
         """Refuses an absurd directory before zipfile reads it whole."""

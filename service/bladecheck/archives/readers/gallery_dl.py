@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from posixpath import basename
 
 from bladecheck.archives.item import Item, MediaType
@@ -38,7 +39,7 @@ class GalleryDlReader:
     title = "gallery-dl download"
 
     def detect(self, source: Source) -> float:
-        sidecars = [name for name in source.names() if _medium_of(source, name)][:3]
+        sidecars = islice((name for name in source.names() if _medium_of(source, name)), 3)
         if any(_is_sidecar(document(source.reading(), name)) for name in sidecars):
             return 0.96
         parts = {part for name in source.names() for part in name.split("/")[:-1]}
