@@ -11,17 +11,25 @@ import struct
 
 MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")  # none of these occurs within a scan's own data
 START_OF_SCAN, END_OF_IMAGE, WITHOUT_LENGTH = 0xDA, 0xD9, (0x01, 0xD8)
+FRAMES, PROGRESSIVE = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}, (0xC2, 0xC6, 0xCA, 0xCE)
 TIFF_PARTS = (273, 324)  # StripOffsets, TileOffsets
 
 
 def jpeg_scans(data: bytes, stop: int) -> int:
-    """Scans in a JPEG, counted up to `stop`; what lies in its metadata or after its end does not count."""
-    scans, position = 0, 2
+    """Scans that a decoder works through, counted up to `stop`; below it, bytes that merely look like one may count."""
+    scans, position, components, progressive = 0, 2, 0, False
     while scans < stop and (found := MARKER.search(data, position)):
         marker, position = data[found.end() - 1], found.end()
-        if marker == END_OF_IMAGE:
+        if marker in FRAMES:
+            components, progressive = int.from_bytes(data[position + 7 : position + 8]), marker in PROGRESSIVE
+        elif marker == START_OF_SCAN:
+            scans += 1
+            if scans == 1 and not progressive and data[position + 2 : position + 3] == bytes([components]):
+                return 1  # all components in one scan: decoders look no further
+            if scans == 1 and (most := 1 + data.count(b"\xff\xda", position)) < stop:
+                return most  # a plain search, ten times faster than the walk
+        elif marker == END_OF_IMAGE:
             break
-        scans += marker == START_OF_SCAN
         if marker not in WITHOUT_LENGTH:
             position += int.from_bytes(data[position : position + 2], "big")
     return scans

@@ -85,8 +85,10 @@ def test_headers_are_counted_as_decoders_do() -> None:
 
 
 def test_scans_elsewhere_in_a_jpeg_do_not_count_and_cannot_hide_others() -> None:
-    thumbnail = encode(scene(), "JPEG", progressive=True)
-    assert hazards.jpeg_scans(encode(scene(), "JPEG", exif=b"Exif\0\0" + thumbnail) + thumbnail, 99) == 1
+    inner = encode(scene(), "JPEG", progressive=True)
+    outer = {"exif": b"Exif\0\0" + inner, "progressive": True}
+    assert hazards.jpeg_scans(encode(scene(), "JPEG", exif=outer["exif"]) + inner * 9, 99) == 1
+    assert hazards.jpeg_scans(encode(scene(), "JPEG", **outer) + inner * 9, 30) == 10
     data = jpeg_scans(64, 50)
     at = data.rindex(b"\xff\xda")
     comment = b"\xff\xfe\x00\x04\xff\xd9"  # an end of the image that is only a comment's text
