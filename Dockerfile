@@ -20,7 +20,8 @@ LABEL org.opencontainers.image.title="Bladecheck" \
 RUN groupadd --gid 10001 bladecheck \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin bladecheck
 COPY --from=build /opt/bladecheck /opt/bladecheck
-ENV PATH=/opt/bladecheck/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV PATH=/opt/bladecheck/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    ORT_DISABLE_TELEMETRY=1
 WORKDIR /
 USER 10001:10001
 EXPOSE 8000

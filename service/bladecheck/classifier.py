@@ -6,6 +6,7 @@ let one picture change another's score; so one is a batch of one, and a batch is
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
+
+# The official onnxruntime sends usage data to its maker by default and writes an identifier into the user's cache folder.
+# Only a variable that is set before its first import stops all of that; police pictures are no place for it.
+os.environ["ORT_DISABLE_TELEMETRY"] = os.environ["ORT_TELEMETRY_DISABLED"] = "1"
+import onnxruntime  # noqa: E402
 
 from bladecheck import images, weights
 from bladecheck.bundle import Bundle, Platt, find

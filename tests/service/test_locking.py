@@ -6,6 +6,7 @@ import base64
 import resource
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -287,3 +288,13 @@ def test_nothing_is_written_to_disk(tiny_path: Path) -> None:
         assert http.post("/v1/classify", content=large, headers={"Content-Type": "image/bmp"}).status_code == 200
         assert http.get("/docs").status_code == 200
         assert not [line for line in running.log if '"level": "error"' in line]
+
+
+def test_no_usage_data_is_collected(tiny_path: Path, tmp_path: Path) -> None:
+    """onnxruntime would write an identifier and a queue of events into the home folder, and upload them."""
+    code = "import sys; from bladecheck import Classifier; Classifier.open(sys.argv[1])"
+    hushed = ("CI", "GITHUB_ACTIONS", "ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED", "XDG_CACHE_HOME")
+    plain = {key: value for key, value in environment().items() if key not in hushed}
+    env = {**plain, "HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run([sys.executable, "-c", code, str(tiny_path)], env=env, check=True, timeout=60)
+    assert list(tmp_path.rglob("*")) == []
