@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-# The official onnxruntime sends usage data to its maker by default and writes an identifier into the user's cache folder.
-# Only a variable that is set before its first import stops all of that; police pictures are no place for it.
+# The official onnxruntime sends usage data to its maker and writes an identifier into the user's cache folder, unless
+# told otherwise before its first import; police pictures are no place for it.
 os.environ["ORT_DISABLE_TELEMETRY"] = os.environ["ORT_TELEMETRY_DISABLED"] = "1"
-import onnxruntime  # noqa: E402
+import onnxruntime
 
 from bladecheck import images, weights
 from bladecheck.bundle import Bundle, Platt, find
