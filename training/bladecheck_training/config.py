@@ -56,7 +56,13 @@ class Model:
 
 @dataclass(frozen=True)
 class Optimisation:
-    """How it is trained: epochs over the plain pictures, learning rates, loss weights, averaging."""
+    """How it is trained: epochs over the views, learning rates, loss weights, averaging.
+
+    Attributes:
+        drop_tokens: share of patches left out of each step, but for the last quarter of the steps.
+        average: decay of the averaged weights.
+        keep_pretrained: how far the trained trunk is pulled back to the pretrained one, 0 to 1.
+    """
 
     epochs: float = 4.0
     batch: int = 32
@@ -66,6 +72,7 @@ class Optimisation:
     warmup: float = 0.05
     drop_tokens: float = 0.0
     average: float = 0.998
+    keep_pretrained: float = 0.5
     police_weight: float = 3.0
     seed: int = 0
 

@@ -82,7 +82,7 @@ def trunk(
     integer: bool,
 ) -> str:
     """Append embedding and blocks; returns the name of the tokens."""
-    x = vit_graph.embed(graph, "pixels", state, mean, std)
+    x = vit_graph.embed(graph, "pixels", state, mean, std, compact=integer)
     for part in blocks:
         x = vit_graph.block(graph, x, part, integer)
     return x
@@ -95,7 +95,7 @@ def write(graph: Graph, size: int, outputs: Mapping[str, list[int]], path: Path)
     path.write_bytes(graph.model(inputs, answers).SerializeToString())
     if graph.weights:
         arrays = {f"{name}.{key}": value for name, part in graph.weights.items() for key, value in part.items()}
-        np.savez(path.parent / weights.FILE, **arrays)
+        np.savez_compressed(path.parent / weights.FILE, **arrays)
 
 
 def session(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:

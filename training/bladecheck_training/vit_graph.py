@@ -54,6 +54,10 @@ class Graph:
         self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
+    def single(self, value: Array) -> str:
+        """Append a float32 initializer and return its name."""
+        return self.constant(value.astype(np.float32))
+
     def half(self, value: Array) -> str:
         """Append a float16 initializer and return its float32 cast, which onnxruntime folds on loading."""
         return self.op("Cast", self.constant(value.astype(np.float16)), to=TensorProto.FLOAT)
@@ -134,21 +138,25 @@ def quick_gelu(graph: Graph, x: str) -> str:
     return graph.op("QuickGelu", x, domain="com.microsoft", alpha=1.702)
 
 
-def embed(graph: Graph, pixels: str, state: Mapping[str, Array], mean: Array, std: Array) -> str:
-    """uint8 pixels [N, H, W, 3] to tokens [N, 1 + patches, width]; normalisation is folded into the convolution."""
+def embed(graph: Graph, pixels: str, state: Mapping[str, Array], mean: Array, std: Array, compact: bool) -> str:
+    """uint8 pixels [N, H, W, 3] to tokens [N, 1 + patches, width]; normalisation is folded into the convolution.
+
+    With `compact`, the convolution and the positions are stored in float16.
+    """
+    store = graph.half if compact else graph.single
     kernel = state["patch_embed.proj.weight"].astype(np.float64)
     mean, std = mean.astype(np.float64), std.astype(np.float64)
     folded = kernel / (255.0 * std.reshape(1, 3, 1, 1))
     bias = -(kernel * (mean / std).reshape(1, 3, 1, 1)).sum((1, 2, 3))
     patch = kernel.shape[-1]
     x = graph.op("Transpose", graph.op("Cast", pixels, to=TensorProto.FLOAT), perm=[0, 3, 1, 2])
-    names = graph.half(folded), graph.constant(bias.astype(np.float32))
+    names = store(folded), graph.constant(bias.astype(np.float32))
     x = graph.op("Conv", x, *names, kernel_shape=[patch, patch], strides=[patch, patch])
     width = kernel.shape[0]
     x = graph.op("Reshape", x, graph.constant(np.array([0, width, -1], np.int64)))
     x = graph.op("Transpose", x, perm=[0, 2, 1])
     position = state["pos_embed"].astype(np.float32)
-    x = graph.op("Add", x, graph.half(position[:, 1:]))
+    x = graph.op("Add", x, store(position[:, 1:]))
     first = graph.constant(state["cls_token"].astype(np.float32) + position[:, :1])
     size = graph.op("Shape", pixels, start=0, end=1)
     shape = graph.op("Concat", size, graph.constant(np.array([1, width], np.int64)), axis=0)
