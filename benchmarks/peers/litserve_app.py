@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import litserve
+from fastapi import Request
 
 from bladecheck import Classifier
 from bladecheck.results import check
@@ -14,8 +15,8 @@ class Api(litserve.LitAPI):
     def setup(self, device: str) -> None:
         self.classifier = Classifier.open(os.environ["BUNDLE"])
 
-    def decode_request(self, request: Any) -> bytes:
-        return request["file"].file.read()
+    def decode_request(self, request: Request) -> bytes:  # LitServe hands over the parsed form
+        return request["file"].file.read()  # type: ignore[index]
 
     def predict(self, data: bytes) -> dict[str, Any]:
         return check(data, self.classifier)

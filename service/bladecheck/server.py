@@ -1,14 +1,18 @@
-"""Running the app: the listening socket, the drain on SIGTERM, patience with slow headers, several processes."""
+"""Running the app: the listening socket, the drain on SIGTERM, several processes."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import logging
 import logging.config
 import multiprocessing
 import os
 import signal
 import socket
+import struct
+import sys
 import time
 from collections.abc import Callable
 from multiprocessing.context import SpawnProcess
@@ -17,62 +21,19 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from bladecheck.errors import ServerError
 from bladecheck.logs import configuration
+from bladecheck.protocol import PatientProtocol
 from bladecheck.settings import Settings
 from bladecheck.workers import Workers
 
 logger = logging.getLogger("bladecheck.server")
 Build = Callable[[Settings], FastAPI]
-FRESH_SECONDS = 1.0
-"""On shutdown: what a connection without any request yet has to send one, since it may be on its way."""
 SHORT_LIFE = 5.0
+LAST_ACCEPTS = 0.1
+SO_ATTACH_FILTER, BPF_RETURN = 26, 0x06
 BACKLOG = 2048
-
-
-class PatientProtocol(H11Protocol):
-    """uvicorn's protocol, that neither waits for ever for headers nor drops a request that is on its way."""
-
-    header_seconds = 10.0
-    _timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._watch()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._watch()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._unwatch()
-        super().connection_lost(exc)
-
-    def shutdown(self) -> None:
-        if self.cycle is None:
-            self._unwatch()
-            self._timer = self.loop.call_later(FRESH_SECONDS, self._give_up)
-        else:
-            super().shutdown()
-
-    def _watch(self) -> None:
-        """Have a timer run exactly while the headers of a request are awaited."""
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._unwatch()
-        elif self._timer is None:
-            self._timer = self.loop.call_later(self.header_seconds, self._give_up)
-
-    def _unwatch(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _give_up(self) -> None:
-        self._timer = None
-        if self.cycle is None or self.cycle.response_complete:
-            self.transport.close()
 
 
 class DrainingServer(uvicorn.Server):
@@ -97,12 +58,32 @@ class DrainingServer(uvicorn.Server):
         else:
             super().handle_exit(sig, frame)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for bound in sockets or []:
+            take_no_more(bound)
+        await asyncio.sleep(LAST_ACCEPTS)
+        await super().shutdown(sockets)
+
     async def on_tick(self, counter: int) -> bool:
         if self._exit_at is not None and time.monotonic() >= self._exit_at:
             self.should_exit = True
         if self._workers.failure is not None and self._stop_without_model:
             self.failed = self.should_exit = True
         return await super().on_tick(counter)
+
+
+def take_no_more(bound: socket.socket) -> None:
+    """Have the kernel ignore new connections to a listening socket, while those that it took already can be accepted.
+
+    Closing it at once would reset connections that wait to be accepted, whose requests may be on their way. A socket
+    filter that drops every packet keeps new ones out; who tries is refused once the socket is closed. Linux only.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    drop_all = ctypes.create_string_buffer(struct.pack("HBBI", BPF_RETURN, 0, 0, 0))
+    program = struct.pack("HP", 1, ctypes.addressof(drop_all))
+    with contextlib.suppress(OSError):  # without it the last milliseconds may lose a connection, as elsewhere
+        bound.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
 
 def listen(settings: Settings) -> socket.socket:

@@ -272,6 +272,15 @@ def test_slow_headers_are_cut(bounded: Running) -> None:
         assert 0.5 < time.monotonic() - started < 4
 
 
+def test_endless_headers_are_cut(bounded: Running, connecting: ExitStack) -> None:
+    connection = connecting.enter_context(socket.create_connection(("127.0.0.1", bounded.port)))
+    connection.settimeout(10)
+    connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ")
+    with pytest.raises(OSError):
+        connection.sendall(b"a" * 50_000_000)
+    assert classify(bounded).status_code == 200
+
+
 def unwritable() -> None:
     """For the child: a file may not grow beyond zero bytes, so any write to disk fails."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
