@@ -1,6 +1,6 @@
 """CPU time per picture for decode, prepare and inference apart, for each bundle, beside plain onnxruntime.
 
-    python benchmarks/classify.py [--pictures 60] [--bundles base small]
+    python benchmarks/classify.py [--pictures 60] [--bundles base]
 
 Pictures are drawn here: phone-like JPEGs of 1600 x 1200 with texture, so that anyone can run this. Times are CPU
 milliseconds on one core (time.process_time), medians over pictures; trust the ratios more than the numbers.
@@ -83,7 +83,7 @@ def measure(name: str, files: list[bytes]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=int, default=60)
-    parser.add_argument("--bundles", nargs="+", default=["base", "small"])
+    parser.add_argument("--bundles", nargs="+", default=["base"])
     arguments = parser.parse_args()
     files = draw(arguments.pictures)
     columns = "bundle", "ready after, s", "decode", "prepare", "inference", "whole", "plain b1", "plain b8", "ratio"

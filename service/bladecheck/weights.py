@@ -26,12 +26,12 @@ def pack(codes: Codes, bits: int) -> dict[str, npt.NDArray[Any]]:
     """Signed `bits`-bit codes (4, 5 or 6 bits), int8 [inputs, outputs], as the arrays low, high and bits."""
     unsigned = (codes.astype(np.int16) + 2 ** (bits - 1)).astype(np.uint8).reshape(-1)
     low = unsigned & 15
-    packed = {"low": low[0::2] | (low[1::2] << 4), "bits": np.int64(bits)}
+    packed: dict[str, npt.NDArray[Any]] = {"low": low[0::2] | (low[1::2] << 4), "bits": np.array(bits)}
     if extra := bits - 4:
         share = 8 // extra
         high = (unsigned >> 4).reshape(-1, share)
         packed["high"] = np.bitwise_or.reduce(high << (extra * np.arange(share, dtype=np.uint8)), axis=1)
-    return packed  # type: ignore[return-value]
+    return packed
 
 
 def unpack(path: Path) -> dict[str, Codes]:
@@ -59,6 +59,6 @@ def _unpack(part: dict[str, npt.NDArray[Any]]) -> Codes:
     groups, outputs = scales.shape
     grouped = values.reshape(groups, -1, outputs)
     grouped *= scales[:, None, :]
-    values = values.reshape(len(smooth), outputs)
-    values *= smooth[:, None]
-    return np.clip(np.rint(values, out=values), -127, 127, out=values).astype(np.int8)
+    weight = values.reshape(len(smooth), outputs)
+    weight *= smooth[:, None]
+    return np.clip(np.rint(weight, out=weight), -127, 127, out=weight).astype(np.int8)

@@ -81,7 +81,7 @@ def composite(rng: Generator, sample: Sample, alpha: Image.Image, scene: Image.I
     factor = scale * min(canvas[0] / turned.width, canvas[1] / turned.height)
     size = (max(8, int(turned.width * factor)), max(8, int(turned.height * factor)))
     turned, mask = turned.resize(size, BICUBIC), mask.resize(size, BILINEAR)
-    at = tuple(int(rng.uniform(0, canvas[axis] - size[axis] + 1)) for axis in (0, 1))
+    at = (int(rng.uniform(0, canvas[0] - size[0] + 1)), int(rng.uniform(0, canvas[1] - size[1] + 1)))
     result = scene.resize(canvas, BICUBIC)
     placed = Image.new("L", canvas)
     placed.paste(mask, at)
@@ -174,7 +174,7 @@ def augment(rng: Generator, sample: Sample, scenes: Sequence[Image.Image]) -> Sa
     alpha = cut_out(sample.image) if rng.random() < 0.65 else None
     if alpha is not None:
         real = len(scenes) > 0 and rng.random() < 0.5
-        scene = scenes[rng.integers(len(scenes))] if real else surface(rng, (336, 336))
+        scene = scenes[int(rng.integers(len(scenes)))] if real else surface(rng, (336, 336))
         sample = composite(rng, sample, alpha, scene)
     else:
         sample = crop(rng, rotate(rng, sample))

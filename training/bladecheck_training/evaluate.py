@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -71,13 +72,8 @@ class Fitted:
 
 def fit(sets: Sequence[Scored], targets: Targets) -> Fitted:
     """Calibrate on held-out sets; each set counts the same, so that few police pictures are not drowned."""
-    labels = {
-        name: _platt(sets, index, lambda row, name=name: row.labels.get(name)) for index, name in enumerate(LABELS)
-    }
-    features = {
-        name: _platt(sets, FIRST_FEATURE + index, lambda row, name=name: row.features.get(name))
-        for index, name in enumerate(FEATURES)
-    }
+    labels = {name: _platt(sets, index, _labelled(name)) for index, name in enumerate(LABELS)}
+    features = {name: _platt(sets, FIRST_FEATURE + index, _featured(name)) for index, name in enumerate(FEATURES)}
     blades = [s.only(lambda row: row.blade is not None) for s in sets]
     warmth = temperature(
         np.concatenate([s.logits[:, BLADE] for s in blades]),
@@ -86,6 +82,22 @@ def fit(sets: Sequence[Scored], targets: Targets) -> Fitted:
     held = [_held_out(s.known, labels["knife"]) for s in sets]
     bands = {"knife": band(held, targets), "gun": (0.3, 0.7)}
     return Fitted(labels, features, round(warmth, 4), bands, dict.fromkeys(FEATURES, 0.6))
+
+
+def _labelled(name: str) -> Callable[[Row], int | None]:
+    return lambda row: row.labels.get(name)
+
+
+def _featured(name: str) -> Callable[[Row], int | None]:
+    return lambda row: row.features.get(name)
+
+
+def _outside(fold: dict[str, int], part: int, row: Row) -> bool:
+    return fold[row.group] != part
+
+
+def _is(key: Callable[[Row], str], value: str, row: Row) -> bool:
+    return key(row) == value
 
 
 def _platt(sets: Sequence[Scored], column: int, truth: Callable[[Row], int | None]) -> Platt:
@@ -112,7 +124,7 @@ def cross_fitted(scored: Scored, others: Sequence[Scored], folds: int = 5) -> me
     place = np.array([fold[row.group] for row in scored.rows])
     result = np.zeros(len(place))
     for part in range(folds):
-        rest = scored.only(lambda row, part=part: fold[row.group] != part)
+        rest = scored.only(partial(_outside, fold, part))
         fitted = _platt([rest, *others], KNIFE, lambda row: row.knife)
         result[place == part] = fitted(scored.logits[place == part, KNIFE])
     return result
@@ -192,7 +204,7 @@ def slices(scored: Scored, fitted: Fitted) -> dict[str, dict[str, Any]]:
     result: dict[str, dict[str, Any]] = {}
     for name, key in keys.items():
         for value in sorted({key(row) for row in known.rows} - {""}):
-            part = known.only(lambda row, key=key, value=value: key(row) == value)
+            part = known.only(partial(_is, key, value))
             if len(part.rows) >= 10:
                 result[f"{name}: {value}"] = {"pictures": len(part.rows), **decisions(part, fitted)}
     return result

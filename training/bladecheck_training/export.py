@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ from torch import nn
 from bladecheck import bundle, weights
 from bladecheck_training import compress, frozen, vit_graph
 from bladecheck_training.calibrate import Platt
-from bladecheck_training.net import KNIFE, TOP_SHARE, WIDTH, ConvNet, Heads, TransformerTop
+from bladecheck_training.net import KNIFE, WIDTH, ConvNet, Heads, TransformerTop, top_count
 from bladecheck_training.vit_graph import Array, Block, Graph
 
 OPSET = 18
@@ -30,14 +32,16 @@ class Trunk:
     mean: Array
     std: Array
     blocks: Sequence[Block]
-    norm: nn.LayerNorm
+    norm: nn.Module
 
 
 def transformer(trunk: Trunk, heads: Heads, size: int, patch: Platt, integer: bool, folder: Path) -> None:
     """Write model.onnx (and weights.npz in integer mode) into `folder`."""
     graph = Graph()
     tokens = frozen.trunk(graph, trunk.state, trunk.mean, trunk.std, trunk.blocks, integer)
-    tokens = vit_graph.norm(graph, tokens, _array(trunk.norm.weight), _array(trunk.norm.bias))
+    tokens = vit_graph.norm(
+        graph, tokens, _array(trunk.norm.get_parameter("weight")), _array(trunk.norm.get_parameter("bias"))
+    )
     count = trunk.state["pos_embed"].shape[1]
     axis = graph.constant(np.array([1], np.int64))
 
@@ -64,20 +68,20 @@ def append_heads(graph: Graph, heads: Heads, summary: str, patches: str, count: 
     pooled = graph.op("ReduceMean", pooled, one, keepdims=0)
     logits = dense(graph.op("Concat", summary, pooled, axis=1), heads.out)
     scores = graph.op("Squeeze", dense(patches, heads.patch), graph.constant(np.array([2], np.int64)))
-    top = graph.constant(np.array([max(1, round(TOP_SHARE * count))], np.int64))
+    top = graph.constant(np.array([top_count(count)], np.int64))
     best = graph.many("TopK", [scores, top], 2, axis=1)[0]
     best = graph.op("ReduceMean", best, one, keepdims=1)
     share = np.zeros((1, WIDTH), np.float32)
     share[0, KNIFE] = float(heads.share.detach())
     graph.op("Add", logits, graph.op("MatMul", best, graph.constant(share)), output="logits")
-    scaled = graph.op("Mul", scores, graph.constant(np.float32(patch.scale)))
-    warm = graph.op("Sigmoid", graph.op("Add", scaled, graph.constant(np.float32(patch.shift))))
+    scaled = graph.op("Mul", scores, graph.constant(np.array(patch.scale, np.float32)))
+    warm = graph.op("Sigmoid", graph.op("Add", scaled, graph.constant(np.array(patch.shift, np.float32))))
     graph.op("Reshape", warm, graph.constant(np.array([-1, side, side], np.int64)), output="evidence")
 
 
 def transformer_blocks(net: TransformerTop, tokens: torch.Tensor) -> list[Block]:
     """The trained blocks, compressed after calibration on cached tokens [N, T, D]; changes the net's weights."""
-    return list(compress.compress(net.blocks, tokens))  # type: ignore[arg-type]
+    return list(compress.compress(net.blocks, tokens))
 
 
 class _Convolutional(nn.Module):
@@ -96,12 +100,15 @@ class _Convolutional(nn.Module):
 def convolutional(net: ConvNet, size: int, patch: Platt, path: Path) -> int:
     """Write a float32 graph with torch's exporter; returns the side of the evidence map."""
     example = torch.zeros((1, size, size, 3), dtype=torch.uint8)
-    side = round(net.eval()(example).patches.shape[1] ** 0.5)
+    side = math.isqrt(int(net.eval()(example).patches.shape[1]))
     module = _Convolutional(net, patch, side).eval()
-    torch.onnx.export(
-        module, (example,), str(path), input_names=["pixels"], output_names=["logits", "evidence"],
-        opset_version=OPSET, dynamo=False, dynamic_axes={name: {0: "n"} for name in ("pixels", "logits", "evidence")},
-    )  # fmt: skip
+    names = ("pixels", "logits", "evidence")
+    with warnings.catch_warnings():  # tracing warns of every fixed size; sizes are fixed here on purpose
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module, (example,), str(path), input_names=["pixels"], output_names=["logits", "evidence"],
+            opset_version=OPSET, dynamo=False, dynamic_axes={name: {0: "n"} for name in names},
+        )  # fmt: skip
     onnx.checker.check_model(onnx.load(path))
     return side
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-import timm
 import torch
 from onnx import TensorProto, helper
+from timm.data import resolve_data_config  # type: ignore[attr-defined]
 from torch import nn
 
 from bladecheck import weights
@@ -41,7 +41,7 @@ def prepared(rows: Sequence[Row], spec: Spec, threads: int, backbone: nn.Module,
     with torch.inference_mode():
         parts = [backbone.norm_pre(backbone._pos_embed(backbone.patch_embed(part))) for part in x.split(16)]  # type: ignore[operator]
     state = {name: value.detach().numpy().copy() for name, value in backbone.state_dict().items()}
-    compact = list(compress.compress(backbone.blocks[:blocks], torch.cat(parts)))  # type: ignore[index]
+    compact = list(compress.compress(backbone.blocks[:blocks], torch.cat(parts)))  # type: ignore[index, arg-type]
     (folder / BLOCKS).write_bytes(pickle.dumps(compact))
     graph = Graph()
     tokens = trunk(graph, state, mean, std, compact, integer=True)
@@ -69,7 +69,7 @@ def calibration_pixels(rows: Sequence[Row], spec: Spec) -> Pixels:
 
 def normalisation(backbone: nn.Module) -> tuple[vit_graph.Array, vit_graph.Array]:
     """Mean and standard deviation per channel, in 0..1, that the backbone was pretrained with."""
-    config = timm.data.resolve_data_config({}, model=backbone)
+    config = resolve_data_config({}, model=backbone)
     return np.array(config["mean"], np.float32), np.array(config["std"], np.float32)
 
 
@@ -95,7 +95,7 @@ def write(graph: Graph, size: int, outputs: Mapping[str, list[int]], path: Path)
     path.write_bytes(graph.model(inputs, answers).SerializeToString())
     if graph.weights:
         arrays = {f"{name}.{key}": value for name, part in graph.weights.items() for key, value in part.items()}
-        np.savez_compressed(path.parent / weights.FILE, **arrays)
+        np.savez_compressed(path.parent / weights.FILE, **arrays)  # type: ignore[arg-type]
 
 
 def session(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:

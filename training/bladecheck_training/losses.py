@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from bladecheck.taxonomy import BLADES, FEATURES, LABELS
 from bladecheck_training.manifest import Row
-from bladecheck_training.net import KNIFE, TOP_SHARE, Answer
+from bladecheck_training.net import KNIFE, Answer, top_count
 from bladecheck_training.views import MAYBE
 
 UNKNOWN = -1
@@ -97,7 +97,7 @@ def _patch_loss(scores: torch.Tensor, knife: torch.Tensor, patches: torch.Tensor
     maybe = patches == MAYBE
     outside = functional.softplus(scores).masked_fill(maybe, 0).sum(1) / (~maybe).sum(1).clamp(min=1)
     inside = scores.masked_fill(~maybe, -20.0)
-    best = inside.topk(max(1, round(TOP_SHARE * scores.shape[1])), 1).values.mean(1)
+    best = inside.topk(top_count(scores.shape[1]), 1).values.mean(1)
     found = functional.softplus(-best) * (knife == 1) * maybe.any(1)
     return _mean((outside + found) * weight, knife >= 0)
 

@@ -14,6 +14,11 @@ KNIFE = LABELS.index("knife")
 TOP_SHARE = 0.04
 
 
+def top_count(patches: int) -> int:
+    """How many of the highest patch logits the knife score averages."""
+    return max(1, round(TOP_SHARE * patches))
+
+
 @dataclass(frozen=True)
 class Answer:
     """logits float [B, WIDTH] in the order labels, blades, features; patches float [B, P], knife logit per patch."""
@@ -47,7 +52,7 @@ class Heads(nn.Module):
         pooled = (weights.transpose(1, 2) @ patches).mean(1)
         logits = self.out(self.drop(torch.cat([summary[:, 0], pooled], 1)))
         scores = self.patch(patches).squeeze(2)
-        best = scores.topk(max(1, round(TOP_SHARE * scores.shape[1])), 1).values.mean(1)
+        best = scores.topk(top_count(int(scores.shape[1])), 1).values.mean(1)
         extra = torch.zeros_like(logits)
         extra[:, KNIFE] = self.share * best
         return Answer(logits + extra, scores)
@@ -58,8 +63,8 @@ class TransformerTop(nn.Module):
 
     def __init__(self, backbone: nn.Module, frozen_blocks: int) -> None:
         super().__init__()
-        self.blocks = backbone.blocks[frozen_blocks:]  # type: ignore[index]
-        self.norm = backbone.norm
+        self.blocks: nn.ModuleList = backbone.blocks[frozen_blocks:]  # type: ignore[index, assignment]
+        self.norm: nn.Module = backbone.norm  # type: ignore[assignment]
         self.heads = Heads(backbone.num_features)  # type: ignore[arg-type]
 
     def forward(self, tokens: torch.Tensor, keep: torch.Tensor | None = None) -> Answer:
@@ -67,13 +72,16 @@ class TransformerTop(nn.Module):
         if keep is not None:
             index = torch.cat([torch.zeros_like(keep[:, :1]), keep + 1], 1)
             tokens = tokens.gather(1, index[:, :, None].expand(-1, -1, tokens.shape[2]))
-        return self.heads(*self.tuned(tokens).split([1, tokens.shape[1] - 1], 1))
+        tokens = self.tuned(tokens)
+        answer: Answer = self.heads(tokens[:, :1], tokens[:, 1:])
+        return answer
 
     def tuned(self, tokens: torch.Tensor) -> torch.Tensor:
         """The tokens that the heads read, float [B, 1 + P, D]."""
         for block in self.blocks:
             tokens = block(tokens)
-        return self.norm(tokens)  # type: ignore[no-any-return]
+        normed: torch.Tensor = self.norm(tokens)
+        return normed
 
 
 class HeadsOnly(nn.Module):
@@ -85,11 +93,15 @@ class HeadsOnly(nn.Module):
 
     def forward(self, tokens: torch.Tensor) -> Answer:
         """tokens float [B, 1 + P, D]."""
-        return self.heads(tokens[:, :1], tokens[:, 1:])
+        answer: Answer = self.heads(tokens[:, :1], tokens[:, 1:])
+        return answer
 
 
 class ConvNet(nn.Module):
     """A convolutional timm backbone fed with uint8 pixels; patches are the cells of its last feature map."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
 
     def __init__(self, backbone: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
@@ -103,4 +115,5 @@ class ConvNet(nn.Module):
         x = (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std
         grid = self.backbone.forward_features(x)  # type: ignore[operator]
         cells = grid.flatten(2).transpose(1, 2)
-        return self.heads(cells.mean(1, keepdim=True), cells)
+        answer: Answer = self.heads(cells.mean(1, keepdim=True), cells)
+        return answer

@@ -45,7 +45,8 @@ class Run:
         return Path(self.config.models) / self.config.model.name
 
     def backbone(self) -> nn.Module:
-        """A fresh pretrained backbone."""
+        """A fresh backbone, the same on every call (without pretrained weights, by the seed)."""
+        torch.manual_seed(self.config.optimisation.seed)
         model = self.config.model
         backbone = backbones.create(model.backbone, model.weights, model.options)
         if not self.is_student:
@@ -66,7 +67,7 @@ def prepare(run: Run) -> None:
     blocks = run.config.model.frozen_blocks
     folder = run.work / "frozen"
     backbone = run.backbone()
-    grid = backbone.patch_embed.grid_size[0]  # type: ignore[union-attr, index]
+    grid: int = backbone.patch_embed.grid_size[0]  # type: ignore[union-attr, index, assignment]
     graph = frozen.prepared(run.rows, run.config.spec, run.config.threads, backbone, blocks, folder)
     cache.build(run.work / "cache", run.rows, run.config.data, run.config.spec, graph, grid, run.config.threads)
 

@@ -87,7 +87,7 @@ def run_all(study: Study, net: nn.Module) -> nn.Module:
         answer = predict.predict(heads, tuned, index)
         found |= {f"{name}_logits": answer.logits.numpy(), f"{name}_patches": answer.patches.numpy()}
         found[f"{name}_rows"] = study.row_of[index]
-    parts = {}
+    parts: dict[int, npt.NDArray[np.float32]] = {}
     for number, held_out in enumerate(folds):
         heads = adapt(study, tuned, first, [index for index in everyone if index not in held_out], f"fold-{number}")
         index = np.array([m for m in police if study.cache.views[m].row in held_out])

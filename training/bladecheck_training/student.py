@@ -46,20 +46,21 @@ def train(config: Config, rows: list[Row], backbone: nn.Module, work: Path) -> N
     """
     teacher = Path(config.model.teacher)
     found: dict[str, npt.NDArray[Any]] = {}
+    settings = dataclasses.replace(config.optimisation, drop_tokens=0.0)  # a grid of cells can't be thinned out
     base = study(config, rows, work)
     dev, police = base.plain_views("dev"), base.plain_views("police")
     first = copy.deepcopy(network(backbone))
     unseen = dataclasses.replace(base, teacher=torch.from_numpy(np.load(teacher / "teacher_unseen.npy")))
-    first = runs.train_views(unseen, first, base.training_views([]), "no-police", config.optimisation.epochs,
-                             config.optimisation)  # type: ignore[assignment]  # fmt: skip
+    first = runs.train_views(unseen, first, base.training_views([]), "no-police", settings.epochs,
+                             settings)  # type: ignore[assignment]  # fmt: skip
     for name, index in (("dev", dev), ("unseen", police)):
         answer = predict.predict(first, base.inputs, index)
         found[f"{name}_logits"], found[f"{name}_rows"] = answer.logits.numpy(), base.row_of[index]
     final = dataclasses.replace(base, teacher=torch.from_numpy(np.load(teacher / "teacher_final.npy")))
     everyone = base.training_views([i for i, row in enumerate(rows) if row.split == "police"])
-    gentle = dataclasses.replace(config.optimisation, head_rate=config.optimisation.head_rate / 2,
-                                 body_rate=config.optimisation.body_rate / 2)  # fmt: skip
-    shipped = runs.train_views(final, first, everyone, "final", config.optimisation.epochs / 4, gentle)
+    gentle = dataclasses.replace(settings, head_rate=settings.head_rate / 2,
+                                 body_rate=settings.body_rate / 2)  # fmt: skip
+    shipped = runs.train_views(final, first, everyone, "final", settings.epochs / 4, gentle)
     answer = predict.predict(shipped, base.inputs, dev)
     found["final_logits"], found["final_patches"] = answer.logits.numpy(), answer.patches.numpy()
     found["final_rows"] = base.row_of[dev]

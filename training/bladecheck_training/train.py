@@ -20,7 +20,7 @@ from bladecheck_training.config import Optimisation
 from bladecheck_training.net import Answer
 
 CHECKPOINT, CURVE = "checkpoint.pt", "curve.jsonl"
-SAVE_SECONDS = 120.0
+SAVE_SECONDS, LOG_STEPS = 120.0, 20
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,9 @@ def run(net: nn.Module, task: Task, settings: Optimisation, steps: int, folder: 
     optimiser = torch.optim.AdamW(_groups(net, settings), weight_decay=settings.weight_decay, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, steps, settings.warmup))
     start = _resume(folder, net, average, optimiser, schedule)
-    order, saved, sums = _order(task.views, settings.batch * steps, settings.seed), time.monotonic(), {}
+    order, saved = _order(task.views, settings.batch * steps, settings.seed), time.monotonic()
+    sums: dict[str, float] = {}
+    summed = 0
     with Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
                   TimeRemainingColumn()) as progress:  # fmt: skip
         bar = progress.add_task(f"training {folder.name}", total=steps, completed=start)
@@ -77,9 +79,10 @@ def run(net: nn.Module, task: Task, settings: Optimisation, steps: int, folder: 
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0.0) + float(value.detach())
             progress.update(bar, completed=step + 1)
-            if (step + 1) % 20 == 0:
-                _log(folder, step + 1, {name: round(value / 20, 5) for name, value in sums.items()})
-                sums = {}
+            summed += 1
+            if summed == LOG_STEPS or step + 1 == steps:
+                _log(folder, step + 1, {name: round(value / summed, 5) for name, value in sums.items()})
+                sums, summed = {}, 0
             if time.monotonic() - saved > SAVE_SECONDS:
                 _save(folder, step + 1, net, average, optimiser, schedule)
                 saved = time.monotonic()

@@ -105,7 +105,7 @@ def linear(graph: Graph, x: str, layer: Layer, integer: bool, per_token: bool = 
     row = None
     if per_token:
         top = graph.op("ReduceMax", x, graph.constant(np.array([-1], np.int64)), keepdims=1)
-        row = graph.op("Max", top, graph.constant(np.float32(0.5)))
+        row = graph.op("Max", top, graph.constant(np.array(0.5, np.float32)))
         x = graph.op("Div", x, row)
     codes, x_scale, x_zero = graph.many("DynamicQuantizeLinear", [x], 3)
     zero = graph.constant(np.zeros(layer.weight.shape[1], np.int8))
@@ -186,7 +186,7 @@ def block(graph: Graph, x: str, part: Block, integer: bool) -> str:
     pieces = graph.many("Split", [parts], 3, axis=0, num_outputs=3)
     first = graph.constant(np.array([0], np.int64))
     q, k, v = (graph.op("Squeeze", piece, first) for piece in pieces)
-    scale = graph.constant(np.float32((width // part.heads) ** -0.5))
+    scale = graph.constant(np.array((width // part.heads) ** -0.5, np.float32))
     attention = graph.op("MatMul", graph.op("Mul", q, scale), graph.op("Transpose", k, perm=[0, 1, 3, 2]))
     mixed = graph.op("Transpose", graph.op("MatMul", graph.op("Softmax", attention, axis=-1), v), perm=[0, 2, 1, 3])
     mixed = graph.op("Reshape", mixed, graph.constant(np.array([0, 0, width], np.int64)))
