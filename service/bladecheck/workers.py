@@ -11,7 +11,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
@@ -19,10 +18,11 @@ from PIL import Image
 
 from bladecheck import results
 from bladecheck.classifier import Classifier
-from bladecheck.errors import BladecheckError, BundleError, JudgingFailed, PictureError, PictureTooLarge, PictureTooSlow
+from bladecheck.errors import BladecheckError, BundleError, JudgingFailed, PictureError, PictureTooLarge
 from bladecheck.golden import replay
 from bladecheck.images import Picture
 from bladecheck.metrics import Metrics
+from bladecheck.pool import Pool
 from bladecheck.preprocess import Pixels
 from bladecheck.problems import NotReady, Overloaded
 from bladecheck.redact import Redacted, redact
@@ -34,18 +34,6 @@ logger = logging.getLogger("bladecheck.workers")
 P = ParamSpec("P")
 T = TypeVar("T")
 Source = Classifier | Callable[[], Classifier]
-SMOOTHING = 0.05
-"""Weight of the newest picture in the running mean that Retry-After is reckoned from."""
-
-
-class _Job:
-    """One call in the pool: since when it waits and runs, where its outcome goes, and the timer that watches it."""
-
-    def __init__(self, outcome: asyncio.Future[Any]) -> None:
-        self.outcome, self.timer = outcome, None
-        self.queued, self.started = time.perf_counter(), 0.0
-
-    timer: asyncio.TimerHandle | None
 
 
 class Workers:
@@ -61,18 +49,12 @@ class Workers:
     def __init__(self, source: Source, settings: Settings, policy: Policy, metrics: Metrics) -> None:
         self._source, self._settings, self.policy, self._metrics = source, settings, policy, metrics
         self._classifier: Classifier | None = None
-        self._pool = ThreadPoolExecutor(settings.pool_threads, thread_name_prefix="picture")
-        self._pending, self._mean = 0, 0.05
+        self._pool = Pool(settings.pool_threads, settings.picture_seconds, metrics)
         self.failure: BladecheckError | None = None
         self.draining = False
         self.loaded = asyncio.Event()
-        metrics.watch("queue_pictures", "Pictures waiting for a thread.", lambda: self.waiting)
-        metrics.watch("busy_threads", "Threads working on a picture.", lambda: self._pending - self.waiting)
-
-    @property
-    def waiting(self) -> int:
-        """Pictures that wait for a thread."""
-        return max(0, self._pending - self._settings.pool_threads)
+        metrics.watch("queue_pictures", "Pictures waiting for a thread.", lambda: self._pool.waiting)
+        metrics.watch("busy_threads", "Threads working on a picture.", lambda: self._pool.pending - self._pool.waiting)
 
     @property
     def classifier(self) -> Classifier:
@@ -88,9 +70,9 @@ class Workers:
         return self._classifier
 
     async def start(self) -> None:
-        """Load the model and replay its golden pictures, on the pool; sets `loaded` when it ended either way."""
+        """Load the model and replay its golden pictures, in a thread; sets `loaded` when it ended either way."""
         try:
-            self._classifier = await asyncio.get_running_loop().run_in_executor(self._pool, self._load)
+            self._classifier = await asyncio.to_thread(self._load)
             self._metrics.loaded(self._classifier.bundle.identity)
         except Exception as error:
             known = error if isinstance(error, BladecheckError) else BundleError(f"{type(error).__name__}: {error}")
@@ -111,7 +93,7 @@ class Workers:
 
     def close(self) -> None:
         """Drop what is queued and let running pictures finish."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.close()
 
     def admit(self, pictures: int = 1) -> None:
         """Refuse what would not fit.
@@ -122,9 +104,10 @@ class Workers:
         """
         classifier = self.classifier
         assert classifier is not None
-        if self._pending and self.waiting + pictures > self._settings.queue_pictures:
-            seconds = self._pending * self._mean / self._settings.pool_threads
-            raise Overloaded(f"{self.waiting} pictures are waiting.", retry_after=min(30, max(1, math.ceil(seconds))))
+        pool = self._pool
+        if pool.pending and pool.waiting + pictures > self._settings.queue_pictures:
+            seconds = math.ceil(pool.pending * pool.mean_seconds / self._settings.pool_threads)
+            raise Overloaded(f"{pool.waiting} pictures are waiting.", retry_after=min(30, max(1, seconds)))
 
     async def check_all(self, pictures: Sequence[bytes], *, evidence: bool = False) -> list[Result]:
         """One result per picture, in order; all are admitted or none.
@@ -168,19 +151,19 @@ class Workers:
         self.admit()
         classifier, limits = self.classifier, self._settings.limits
         started = time.perf_counter()
-        copy = await self._run(redact, data, classifier, self.policy, limits)
+        copy = await self._pool.run(redact, data, classifier, self.policy, limits)
         self._metrics.stage("redact", time.perf_counter() - started)
         return copy
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Any other work on pictures, under the same queue and time limits."""
         self.admit()
-        return await self._run(function, *args, **kwargs)
+        return await self._pool.run(function, *args, **kwargs)
 
     async def _check(self, judge: Callable[[], Result], data: bytes) -> Result:
         classifier = self.classifier
         try:
-            result = await self._run(judge)
+            result = await self._pool.run(judge)
         except PictureError as error:
             result = results.failed(data, error, classifier.bundle.identity, self.policy)
         except Exception as error:
@@ -210,50 +193,6 @@ class Workers:
         digest = hashlib.sha256(pixels.tobytes()).hexdigest()
         picture = Picture(digest, "RGB", frame.width, frame.height, 1, False, (frame,))
         return results.judge(picture, classifier, self.policy, evidence=True)
-
-    async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        loop = asyncio.get_running_loop()
-        job = _Job(loop.create_future())
-
-        def work() -> None:
-            job.started = time.perf_counter()
-            try:
-                value, error = function(*args, **kwargs), None
-            except Exception as caught:
-                value, error = None, caught
-            loop.call_soon_threadsafe(self._finish, job, value, error)
-
-        future = self._pool.submit(work)
-        self._pending += 1
-        self._watch(job, loop)
-        try:
-            found: T = await job.outcome
-            return found
-        finally:
-            if job.timer:
-                job.timer.cancel()
-            if future.cancel():  # the caller left while it was queued
-                self._pending -= 1
-
-    def _watch(self, job: _Job, loop: asyncio.AbstractEventLoop) -> None:
-        """Fail a job that ran too long; waiting in the queue does not count against the picture."""
-        allowed = self._settings.picture_seconds
-        left = job.started + allowed - time.perf_counter() if job.started else allowed
-        if left > 0:
-            job.timer = loop.call_later(left, self._watch, job, loop)
-        elif not job.outcome.done():
-            job.outcome.set_exception(PictureTooSlow(f"Judging it took longer than the limit of {allowed:g} seconds."))
-
-    def _finish(self, job: _Job, value: Any, error: Exception | None) -> None:
-        self._pending -= 1
-        self._metrics.stage("wait", job.started - job.queued)
-        self._mean += SMOOTHING * (time.perf_counter() - job.started - self._mean)
-        if job.outcome.done():  # too late, or nobody waits any more
-            return
-        if error is None:
-            job.outcome.set_result(value)
-        else:
-            job.outcome.set_exception(error)
 
 
 async def _together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
