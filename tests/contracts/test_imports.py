@@ -44,10 +44,13 @@ def test_no_import_brings_torch_or_reads_a_model() -> None:
 def test_the_core_reads_no_environment_and_prints_nothing() -> None:
     core = ("errors", "taxonomy", "hazards", "modes", "images", "preprocess", "bundle", "verdict", "classifier")
     for name in core:
-        for node in ast.walk(ast.parse((PACKAGE / f"{name}.py").read_text())):
+        nodes = list(ast.walk(ast.parse((PACKAGE / f"{name}.py").read_text())))
+        # Written, not read: the classifier turns its runtime's telemetry off.
+        written = [node.value for node in nodes if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)]
+        for node in nodes:
             called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
             assert called not in {"print", "os.getenv", "logging.getLogger", "time.time", "open"}, f"{name}: {called}"
-            assert not (isinstance(node, ast.Attribute) and node.attr == "environ"), name
+            assert not (isinstance(node, ast.Attribute) and node.attr == "environ" and node not in written), name
             assert not isinstance(node, ast.Global), name
 
 
