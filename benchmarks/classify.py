@@ -13,9 +13,9 @@ import io
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-import onnxruntime
 from PIL import Image
 
 from bladecheck import weights
@@ -43,8 +43,10 @@ def cost(action: Callable[[], object]) -> float:
     return (time.process_time() - started) * 1000
 
 
-def plain_session(bundle: Bundle) -> onnxruntime.InferenceSession:
+def plain_session(bundle: Bundle) -> Any:
     """The same graph in a bare onnxruntime session, one thread."""
+    import onnxruntime  # after the classifier has turned its telemetry off
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     if weights.FILE in bundle.manifest.files:
@@ -54,7 +56,7 @@ def plain_session(bundle: Bundle) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(bundle.model_path), options, providers=["CPUExecutionProvider"])
 
 
-def batch_cost(session: onnxruntime.InferenceSession, arrays: list[Pixels], size: int) -> float:
+def batch_cost(session: Any, arrays: list[Pixels], size: int) -> float:
     """Median CPU milliseconds per picture of a bare session on ready-made arrays, `size` at a time."""
     groups = [np.stack(arrays[start : start + size]) for start in range(0, len(arrays) - size + 1, size)]
     return statistics.median(cost(lambda g=group: session.run(None, {"pixels": g})) / size for group in groups)

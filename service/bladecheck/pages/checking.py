@@ -12,6 +12,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from bladecheck import uploads, wording
+from bladecheck.attend import attend
 from bladecheck.pages import cards
 from bladecheck.pages.cards import Card
 from bladecheck.pages.site import Problem, respond
@@ -96,7 +97,7 @@ def _problem(files: Sequence[tuple[str, bytes]]) -> Problem | None:
 async def _cards(request: Request, files: Sequence[tuple[str, bytes]], first: int = 1) -> list[Card]:
     state = request.app.state
     workers: Workers = state.workers
-    results = await workers.check_all([data for _, data in files], evidence=True)
+    results = await attend(request, workers.check_all([data for _, data in files], evidence=True))
     moment = datetime.now(UTC).isoformat(timespec="seconds")
     return await asyncio.gather(
         *(
