@@ -228,18 +228,25 @@ def test_ordinary_clients_see_the_413(bounded: Running) -> None:
         assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
 
-def test_bytes_of_all_requests_are_bounded(bounded: Running, connecting: ExitStack) -> None:
-    for _ in range(2):
-        connection = connecting.enter_context(socket.create_connection(("127.0.0.1", bounded.port)))
-        connection.sendall(HEAD + b"Content-Length: 1900000\r\n\r\n" + bytes(1_400_000))
-    time.sleep(0.3)
-    answer = httpx2.post(f"{bounded.url}/v1/classify", content=bytes(900_000), headers={"Content-Type": "image/png"})
-    connecting.close()
+def test_bytes_of_all_requests_are_bounded(bounded: Running) -> None:
+    """Held requests are cut after body_seconds, so on a busy machine it may take more than one go to meet them."""
+    for _ in range(10):
+        with ExitStack() as held:
+            for _ in range(2):
+                connection = held.enter_context(socket.create_connection(("127.0.0.1", bounded.port)))
+                connection.sendall(HEAD + b"Content-Length: 1900000\r\n\r\n" + bytes(1_400_000))
+            time.sleep(0.3)
+            png = {"Content-Type": "image/png"}
+            answer = httpx2.post(f"{bounded.url}/v1/classify", content=bytes(900_000), headers=png)
+        if answer.status_code == 503:
+            break
     assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
     assert answer.headers["Retry-After"]
-    time.sleep(0.3)
+    deadline = time.monotonic() + 20
+    while "bladecheck_inflight_bytes 0.0" not in httpx2.get(f"{bounded.url}/metrics").text:
+        assert time.monotonic() < deadline, "bytes of gone requests are still counted"
+        time.sleep(0.1)
     assert classify(bounded).status_code == 200
-    assert "bladecheck_inflight_bytes 0.0" in httpx2.get(f"{bounded.url}/metrics").text
 
 
 def test_a_slow_body_is_cut_and_hurts_nobody(bounded: Running, connecting: ExitStack) -> None:
