@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +97,3 @@ def read(folder: Path, rows: list[Row], data: Data) -> Cache:
     done = int((folder / "done.txt").read_text())
     arrays = (np.load(folder / f"{name}.npy", mmap_mode="r")[:done] for name in ("pixels", "tokens", "patches"))
     return Cache(todo[:done], *arrays)
-
-
-def describe(data: Data) -> dict[str, object]:
-    """The settings that shaped the views, for the model card."""
-    return asdict(data)

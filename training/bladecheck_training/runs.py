@@ -117,13 +117,7 @@ def blend(net: nn.Module, pretrained: dict[str, torch.Tensor], share: float) -> 
 
 def settle(study: Study, tuned: predict.Inputs, net: nn.Module) -> HeadsOnly:
     """The heads, refitted to the blended trunk on training pictures, none of them the police's."""
-    settings = study.config.optimisation
-    gentle = dataclasses.replace(settings, head_rate=settings.head_rate / 2, drop_tokens=0.0)
-    heads = HeadsOnly(copy.deepcopy(net.heads))  # type: ignore[arg-type]
-    inputs = dataclasses.replace(study, inputs=tuned)
-    found = train_views(inputs, heads, study.training_views([]), "settled", HEAD_EPOCHS, gentle)
-    assert isinstance(found, HeadsOnly)
-    return found
+    return _refit(study, tuned, net, study.training_views([]), "settled")
 
 
 def tuned_inputs(study: Study, net: nn.Module, batch: int = 32) -> predict.Inputs:
@@ -145,9 +139,12 @@ def tuned_inputs(study: Study, net: nn.Module, batch: int = 32) -> predict.Input
 
 def adapt(study: Study, tuned: predict.Inputs, net: nn.Module, police: Sequence[int], name: str) -> HeadsOnly:
     """The heads, trained on with these police rows (a third of what is seen) on a fixed trunk."""
+    return _refit(study, tuned, net, _favour(study, study.training_views(police), police), name)
+
+
+def _refit(study: Study, tuned: predict.Inputs, net: nn.Module, views: Index, name: str) -> HeadsOnly:
     settings = study.config.optimisation
     gentle = dataclasses.replace(settings, head_rate=settings.head_rate / 2, drop_tokens=0.0)
-    views = _favour(study, study.training_views(police), police)
     heads = HeadsOnly(copy.deepcopy(net.heads))  # type: ignore[arg-type]
     found = train_views(dataclasses.replace(study, inputs=tuned), heads, views, name, HEAD_EPOCHS, gentle)
     assert isinstance(found, HeadsOnly)

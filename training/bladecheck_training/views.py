@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,9 +84,3 @@ def _patches(row: Row, sample: Sample, grid: int) -> npt.NDArray[np.uint8]:
     share = np.asarray(sample.mask.resize((grid, grid), Image.Resampling.BOX))
     marked = np.where(share > 12, MAYBE, NO).astype(np.uint8)
     return marked if marked.any() else np.full((grid, grid), MAYBE, np.uint8)
-
-
-def batches(views: Sequence[View], size: int) -> Iterator[Sequence[View]]:
-    """Consecutive slices of at most `size` views."""
-    for start in range(0, len(views), size):
-        yield views[start : start + size]
