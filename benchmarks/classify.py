@@ -19,8 +19,8 @@ import numpy as np
 from PIL import Image
 
 from bladecheck import weights
-from bladecheck.bundle import Bundle, find
-from bladecheck.classifier import Classifier
+from bladecheck.bundle import find
+from bladecheck.classifier import Classifier, open_session
 from bladecheck.preprocess import Pixels, prepare
 
 
@@ -43,19 +43,6 @@ def cost(action: Callable[[], object]) -> float:
     return (time.process_time() - started) * 1000
 
 
-def plain_session(bundle: Bundle) -> Any:
-    """The same graph in a bare onnxruntime session, one thread."""
-    import onnxruntime  # after the classifier has turned its telemetry off
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    if weights.FILE in bundle.manifest.files:
-        unpacked = weights.unpack(bundle.path / weights.FILE)
-        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in unpacked.values()]
-        options.add_external_initializers(list(unpacked), values)
-    return onnxruntime.InferenceSession(str(bundle.model_path), options, providers=["CPUExecutionProvider"])
-
-
 def batch_cost(session: Any, arrays: list[Pixels], size: int) -> float:
     """Median CPU milliseconds per picture of a bare session on ready-made arrays, `size` at a time."""
     groups = [np.stack(arrays[start : start + size]) for start in range(0, len(arrays) - size + 1, size)]
@@ -74,7 +61,8 @@ def measure(name: str, files: list[bytes]) -> None:
     prepared = statistics.median(cost(lambda p=picture: prepare(p.frames[0], spec)) for picture in pictures)
     inference = statistics.median(cost(lambda a=array: classifier.run(a)) for array in arrays)
     whole = statistics.median(cost(lambda d=data: classifier.judge(classifier.load(d))) for data in files)
-    bare = plain_session(classifier.bundle)
+    bundle = classifier.bundle
+    bare = open_session(bundle.model_path, weights.FILE in bundle.manifest.files)
     bare.run(None, {"pixels": arrays[0][None]})
     one, eight = batch_cost(bare, arrays, 1), batch_cost(bare, arrays, 8)
     values = [decode, prepared, inference, whole, one, eight]

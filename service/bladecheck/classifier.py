@@ -39,6 +39,19 @@ class Output:
     evidence: Evidence | None
 
 
+def open_session(model: Path, compact: bool, threads: int = 1) -> onnxruntime.InferenceSession:
+    """A session on a graph, with the weights of the weights.npz beside it if it is `compact`; on `threads` cores."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    if compact:
+        unpacked = weights.unpack(model.parent / weights.FILE)
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in unpacked.values()]
+        options.add_external_initializers(list(unpacked), values)
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+
+
 class Classifier:
     """A loaded bundle. Safe to call from many threads at once; each call uses `threads` cores (1 suits a server).
 
@@ -52,18 +65,8 @@ class Classifier:
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         self.bundle = bundle
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
         try:
-            if weights.FILE in bundle.manifest.files:
-                unpacked = weights.unpack(bundle.path / weights.FILE)
-                values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in unpacked.values()]
-                options.add_external_initializers(list(unpacked), values)
-            self._session = onnxruntime.InferenceSession(
-                str(bundle.model_path), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = open_session(bundle.model_path, weights.FILE in bundle.manifest.files, threads)
         except Exception as error:  # onnxruntime raises several unrelated types
             raise BundleError(f"{bundle.model_path} can't be loaded: {str(error)[:300]}") from error
         self._wanted = _check_graph(self._session, bundle)

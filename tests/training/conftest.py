@@ -74,6 +74,7 @@ models = "{labelled}/models"
 labels = "{labelled}/labels.csv"
 views = 1
 police_views = 1
+leave_out = ["a/web", "b/tools"]
 [model]
 name = "thin"
 version = "0.0.1"

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from timm.layers import Conv2dSame  # type: ignore[attr-defined]
 from typer.testing import CliRunner
 
 from bladecheck import bundle
 from bladecheck.classifier import Classifier
 from bladecheck.golden import replay
-from bladecheck_training import cache, config, frozen, manifest, pipeline, student, train
+from bladecheck_training import backbones, cache, config, export, frozen, manifest, padding, pipeline, student, train
 from bladecheck_training.__main__ import app
 
 
@@ -97,7 +98,41 @@ def test_student_learns_from_the_run(exported: Path, config_file: Path) -> None:
         step(run)
     loaded = bundle.load(run.target)
     assert replay(Classifier(loaded)).worst < 1e-5
-    assert loaded.manifest.metrics["compression"]["shipped"]
+    compression = loaded.manifest.metrics["compression"]
+    assert compression["AUC after"] == pytest.approx(compression["AUC before"], abs=0.01)
+    assert loaded.model_path.stat().st_size < 0.6 * (run.work / "float.onnx").stat().st_size
+    pixels = pipeline.study(run).some_pixels()
+    halved, whole = (export.answers(path, pixels)[0] for path in (loaded.model_path, run.work / "float.onnx"))
+    assert np.abs(halved - whole).max() < 0.01
+
+
+def test_card_tells_of_sources_left_out(exported: Path) -> None:
+    metrics = json.loads((exported / bundle.MANIFEST).read_text())["metrics"]
+    for source, pictures in (("a/web", 61), ("b/tools", 31)):
+        assert metrics[f"never trained on: {source}"]["knife_auc"]["n"] == pictures
+        assert f"### never trained on: {source}" in (exported / "README.md").read_text()
+
+
+def test_padding_worked_out_once_changes_no_answer() -> None:
+    torch.manual_seed(0)
+    net = student.network(backbones.create("tf_efficientnet_lite0", "none")).eval()
+    pixels = torch.randint(0, 255, (2, 70, 70, 3), dtype=torch.uint8)
+    rigid = padding.fixed(net, pixels)
+    assert not any(isinstance(module, Conv2dSame) for module in rigid.modules())
+    with torch.inference_mode():
+        torch.testing.assert_close(rigid(pixels).logits, net(pixels).logits)
+
+
+def test_turned_pixels_and_patch_labels_stay_together() -> None:
+    torch.manual_seed(0)
+    grid = torch.arange(4 * 9, dtype=torch.uint8).view(4, 3, 3)
+    pixels = grid[..., None].repeat(1, 1, 1, 3)
+    seen = set()
+    for _ in range(60):
+        turned, pictures = train._turn(grid, pixels)
+        assert torch.equal(pictures[..., 0], turned)
+        seen.add(tuple(turned[0].flatten().tolist()))
+    assert len(seen) == 8
 
 
 def test_transformers_that_cannot_be_compressed_are_refused(config_file: Path) -> None:
@@ -109,8 +144,6 @@ def test_transformers_that_cannot_be_compressed_are_refused(config_file: Path) -
 
 
 def test_student_normalisation_is_the_backbones_own() -> None:
-    from bladecheck_training import backbones
-
     net = student.network(backbones.create("tf_efficientnet_lite0", "none"))
     assert net.mean.flatten().tolist() == pytest.approx([127.5] * 3)
 

@@ -21,6 +21,7 @@ class Data:
         views: variants of each ordinary training picture beside the plain one.
         police_views: the same for split "police".
         easy: sources whose pictures get no variants (far from any knife).
+        leave_out: sources to leave out in turn, to see what the network makes of pictures from elsewhere.
     """
 
     labels: str
@@ -28,6 +29,7 @@ class Data:
     views: int = 3
     police_views: int = 8
     easy: tuple[str, ...] = ()
+    leave_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,15 @@ class Optimisation:
     """How it is trained: epochs over the views, learning rates, loss weights, averaging.
 
     Attributes:
-        drop_tokens: share of patches left out of each step, but for the last quarter of the steps.
+        drop_tokens: share of patches left out of each step, but for the last quarter of the steps; a convolutional
+            network gets smaller pictures instead.
         average: decay of the averaged weights.
+        leave_out_epochs: length of each training without a source of `data.leave_out`.
         keep_pretrained: how far the trained trunk is pulled back to the pretrained one, 0 to 1.
     """
 
     epochs: float = 4.0
+    leave_out_epochs: float = 0.5
     batch: int = 32
     head_rate: float = 1e-3
     body_rate: float = 3e-5

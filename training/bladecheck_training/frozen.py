@@ -6,19 +6,23 @@ import pickle
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 import torch
 from onnx import TensorProto, helper
 from timm.data import resolve_data_config  # type: ignore[attr-defined]
 from torch import nn
 
 from bladecheck import weights
+from bladecheck.classifier import open_session
 from bladecheck.preprocess import Pixels, Spec, prepare
 from bladecheck_training import compress, views, vit_graph
 from bladecheck_training.manifest import Row
 from bladecheck_training.vit_graph import Block, Graph
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 BLOCKS, GRAPH = "frozen.pkl", "frozen.onnx"
 CALIBRATION_PICTURES = 64
@@ -98,12 +102,6 @@ def write(graph: Graph, size: int, outputs: Mapping[str, list[int]], path: Path)
         np.savez_compressed(path.parent / weights.FILE, **arrays)  # type: ignore[arg-type]
 
 
-def session(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
+def session(path: Path) -> onnxruntime.InferenceSession:
     """A session on a graph with the compact weights beside it, if there are any."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    if (path.parent / weights.FILE).exists():
-        unpacked = weights.unpack(path.parent / weights.FILE)
-        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in unpacked.values()]
-        options.add_external_initializers(list(unpacked), values)
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return open_session(path, (path.parent / weights.FILE).exists())

@@ -112,8 +112,16 @@ class ConvNet(nn.Module):
 
     def forward(self, pixels: torch.Tensor) -> Answer:
         """pixels uint8 [B, H, W, 3]."""
-        x = (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std
-        grid = self.backbone.forward_features(x)  # type: ignore[operator]
-        cells = grid.flatten(2).transpose(1, 2)
+        cells = self._cells(pixels)
         answer: Answer = self.heads(cells.mean(1, keepdim=True), cells)
         return answer
+
+    def tuned(self, pixels: torch.Tensor) -> torch.Tensor:
+        """What the heads read, the mean of all cells first, float [B, 1 + P, D]."""
+        cells = self._cells(pixels)
+        return torch.cat([cells.mean(1, keepdim=True), cells], 1)
+
+    def _cells(self, pixels: torch.Tensor) -> torch.Tensor:
+        x = (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std
+        grid: torch.Tensor = self.backbone.forward_features(x)  # type: ignore[operator]
+        return grid.flatten(2).transpose(1, 2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from bladecheck_training import backbones, cache, finish, frozen, manifest, runs, student
+from bladecheck_training import backbones, cache, finish, frozen, left_out, manifest, runs, student, tower
+from bladecheck_training.calibrate import Platt
 from bladecheck_training.config import Config
-from bladecheck_training.net import TransformerTop
+from bladecheck_training.net import ConvNet, TransformerTop
 
 TRANSFORMER_SUMMARY = (
     "A vision transformer (CLIP ViT-B/16) whose last blocks and heads are fine-tuned on knife imagery; weights in "
@@ -74,6 +74,8 @@ def prepare(run: Run) -> None:
 
 def study(run: Run) -> runs.Study:
     """The cached views and how a network reads them."""
+    if run.is_student:
+        return student.study(run.config, run.rows)
     views = cache.read(run.work / "cache", run.rows, run.config.data)
 
     def tokens(index: runs.Index) -> torch.Tensor:
@@ -82,17 +84,23 @@ def study(run: Run) -> runs.Study:
     return runs.Study(run.config, run.rows, views, tokens, run.work)
 
 
+def network(run: Run) -> TransformerTop | ConvNet:
+    """The network to train, as it begins."""
+    if run.is_student:
+        return student.network(run.backbone())
+    return TransformerTop(run.backbone(), run.config.model.frozen_blocks)
+
+
 def train(run: Run) -> None:
     """All trainings of the run, with their held-out predictions."""
-    if run.is_student:
-        student.train(run.config, run.rows, run.backbone(), run.work)
-        return
-    runs.run_all(study(run), TransformerTop(run.backbone(), run.config.model.frozen_blocks))
+    runs.run_all(study(run), network(run))
+    if run.config.data.leave_out:
+        left_out.run(study(run), network(run))
 
 
-def trained(run: Run) -> TransformerTop:
+def trained(run: Run) -> TransformerTop | ConvNet:
     """The network that `train` left in the work folder."""
-    net = TransformerTop(copy.deepcopy(run.backbone()), run.config.model.frozen_blocks)
+    net = network(run)
     net.load_state_dict(torch.load(run.work / "final.pt", map_location="cpu", weights_only=True))
     return net.eval()
 
@@ -112,9 +120,12 @@ def evaluate(run: Run) -> None:
 
 def export(run: Run) -> None:
     """Compress, write the bundle with its card, and check it as the service would."""
-    if run.is_student:
-        student.ship(run.config, run.rows, run.backbone(), run.work, run.target, STUDENT_SUMMARY)
-    else:
-        folder = run.work / "frozen"
-        finish.ship(study(run), run.backbone(), trained(run), folder, run.target, TRANSFORMER_SUMMARY)
+    views, net = study(run), trained(run)
+
+    def write(evidence: Platt, folder: Path) -> float:
+        if isinstance(net, ConvNet):
+            return student.write(views, net, evidence, folder)
+        return tower.write(views, run.backbone(), net, run.work / "frozen", evidence, folder)
+
+    finish.ship(views, write, run.target, STUDENT_SUMMARY if run.is_student else TRANSFORMER_SUMMARY)
     print(f"Bundle written to {run.target}.")

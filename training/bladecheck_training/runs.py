@@ -20,6 +20,7 @@ import torch
 from rich.progress import track
 from torch import nn
 
+from bladecheck.preprocess import Pixels
 from bladecheck_training import losses, predict, train
 from bladecheck_training.cache import Cache
 from bladecheck_training.config import Config, Optimisation
@@ -27,12 +28,13 @@ from bladecheck_training.manifest import Row, split_by_group
 from bladecheck_training.net import HeadsOnly
 
 FOLDS, HEAD_EPOCHS = 5, 2.0
+TEACHER = "teacher.npy"
 Index = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Study:
-    """Everything that the runs share."""
+    """Everything that the runs share; `teacher` and `pixels` as in `train.Task`."""
 
     config: Config
     rows: Sequence[Row]
@@ -40,6 +42,7 @@ class Study:
     inputs: predict.Inputs
     folder: Path
     teacher: torch.Tensor | None = None
+    pixels: bool = False
 
     @property
     def row_of(self) -> Index:
@@ -56,6 +59,10 @@ class Study:
         return np.array([m for m, view in enumerate(self.cache.views)
                          if view.number == 0 and self.rows[view.row].split == split])  # fmt: skip
 
+    def some_pixels(self, count: int = 16) -> Pixels:
+        """The first plain `dev` pictures, uint8 [count, S, S, 3]."""
+        return np.asarray(self.cache.pixels[self.plain_views("dev")[:count]])
+
 
 def police_folds(rows: Sequence[Row]) -> list[list[int]]:
     """Row indices of split "police" in FOLDS parts; groups stay together."""
@@ -69,7 +76,7 @@ def run_all(study: Study, net: nn.Module) -> nn.Module:
 
     Writes `folder`/predictions.npz: logits and patches of "dev" and "unseen" (police) from the network that saw no
     police picture, "police" cross-validated, and "final" (dev, from the shipped network), each with its row indices;
-    and teacher_unseen.npy and teacher_final.npy, logits of every view, for students.
+    and teacher.npy for students: logits of every view from the network that saw no police picture.
     """
     settings = study.config.optimisation
     pretrained = copy.deepcopy(net.state_dict())
@@ -94,9 +101,8 @@ def run_all(study: Study, net: nn.Module) -> nn.Module:
         parts |= dict(zip(index.tolist(), predict.predict(heads, tuned, index).logits.numpy(), strict=True))
     found |= {"police_logits": np.stack([parts[m] for m in police]), "police_rows": study.row_of[police]}
     np.savez(study.folder / "predictions.npz", **found)  # type: ignore[arg-type]
-    for name, heads in (("unseen", before), ("final", final)):
-        logits = predict.predict(heads, tuned, np.arange(len(study.cache.views))).logits
-        np.save(study.folder / f"teacher_{name}.npy", logits.numpy())
+    logits = predict.predict(before, tuned, np.arange(len(study.cache.views))).logits
+    np.save(study.folder / TEACHER, logits.numpy())
     first.heads = final.heads
     torch.save(first.state_dict(), study.folder / "final.pt")
     return first
@@ -108,9 +114,11 @@ def blend(net: nn.Module, pretrained: dict[str, torch.Tensor], share: float) -> 
     Halfway between the two, a network keeps what it learnt and loses less on pictures unlike those it was trained on
     (WiSE-FT: Wortsman et al. 2022, arXiv 2109.01903).
     """
+    if share == 0:
+        return
     state = net.state_dict()
     for name, value in state.items():
-        if not name.startswith("heads."):
+        if not name.startswith("heads.") and value.is_floating_point():
             state[name] = torch.lerp(value, pretrained[name], share)
     net.load_state_dict(state)
 
@@ -126,7 +134,7 @@ def tuned_inputs(study: Study, net: nn.Module, batch: int = 32) -> predict.Input
     if not path.exists():
         temporary = path.with_suffix(".part.npy")
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            shape = (count, *study.inputs(np.arange(1)).shape[1:])
+            shape = (count, *net.tuned(study.inputs(np.arange(1))).shape[1:])  # type: ignore[operator]
             tokens = np.lib.format.open_memmap(temporary, "w+", np.float16, shape)
             for start in track(range(0, count, batch), "views through the trained trunk"):
                 index = np.arange(start, min(start + batch, count))
@@ -146,7 +154,9 @@ def _refit(study: Study, tuned: predict.Inputs, net: nn.Module, views: Index, na
     settings = study.config.optimisation
     gentle = dataclasses.replace(settings, head_rate=settings.head_rate / 2, drop_tokens=0.0)
     heads = HeadsOnly(copy.deepcopy(net.heads))  # type: ignore[arg-type]
-    found = train_views(dataclasses.replace(study, inputs=tuned), heads, views, name, HEAD_EPOCHS, gentle)
+    # Labels only: the teacher has seen no police picture, and would hold the heads back on them.
+    alone = dataclasses.replace(study, inputs=tuned, teacher=None, pixels=False)
+    found = train_views(alone, heads, views, name, HEAD_EPOCHS, gentle)
     assert isinstance(found, HeadsOnly)
     return found
 
@@ -156,7 +166,7 @@ def train_views(
 ) -> nn.Module:
     """One training over these views; returns the averaged network."""
     targets = losses.targets(study.rows, settings.police_weight, study.config.data.easy)
-    task = train.Task(study.inputs, study.cache, views, study.row_of, targets, study.teacher)
+    task = train.Task(study.inputs, study.cache, views, study.row_of, targets, study.teacher, study.pixels)
     return train.run(net, task, settings, round(len(views) * epochs / settings.batch), study.folder / name)
 
 

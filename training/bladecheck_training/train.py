@@ -32,6 +32,7 @@ class Task:
         views: indices into the cache, sampled without replacement until all are used.
         targets: one entry per row; `row_of` maps a view to its row.
         teacher: logits float [M, WIDTH] per view for distillation, or None.
+        pixels: inputs are pixels [B, S, S, 3]; they are mirrored and turned by quarters at random.
     """
 
     inputs: Callable[[np.ndarray], torch.Tensor]
@@ -40,6 +41,7 @@ class Task:
     row_of: np.ndarray
     targets: losses.Targets
     teacher: torch.Tensor | None = None
+    pixels: bool = False
 
 
 def run(net: nn.Module, task: Task, settings: Optimisation, steps: int, folder: Path, device: str = "cpu") -> nn.Module:
@@ -93,8 +95,11 @@ def run(net: nn.Module, task: Task, settings: Optimisation, steps: int, folder: 
 
 def _step(net: nn.Module, task: Task, batch: np.ndarray, drop: float, device: str) -> dict[str, torch.Tensor]:
     target = task.targets.take(torch.from_numpy(task.row_of[batch]))
-    patches = torch.from_numpy(task.cache.patches[batch]).flatten(1)
-    inputs = task.inputs(batch).to(device)
+    grid, inputs = torch.from_numpy(task.cache.patches[batch]), task.inputs(batch).to(device)
+    if task.pixels:
+        grid, inputs = _turn(grid, inputs)
+        inputs, drop = _shrink(inputs, drop), 0.0
+    patches = grid.flatten(1)
     with torch.autocast(device, torch.bfloat16):
         if drop > 0:
             kept = round(patches.shape[1] * (1 - drop))
@@ -111,6 +116,28 @@ def _step(net: nn.Module, task: Task, batch: np.ndarray, drop: float, device: st
         terms = {name: 0.3 * value for name, value in terms.items()}
         terms["teacher"] = losses.distillation(answer, task.teacher[torch.from_numpy(batch)], target.weight)
     return terms
+
+
+def _turn(grid: torch.Tensor, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Patch labels [B, G, G] and pixels [B, S, S, 3], each half of the batch mirrored or turned its own way."""
+    turned: list[tuple[torch.Tensor, torch.Tensor]] = []
+    for pair in zip(grid.chunk(2), pixels.chunk(2), strict=True):
+        quarters, mirrored = (int(torch.randint(high, ())) for high in (4, 2))
+        turned.append(tuple(  # type: ignore[arg-type]
+            torch.rot90(part.flip(2) if mirrored else part, quarters, (1, 2)) for part in pair
+        ))  # fmt: skip
+    grids, pictures = zip(*turned, strict=True)
+    return torch.cat(grids), torch.cat(pictures)
+
+
+def _shrink(pixels: torch.Tensor, share: float) -> torch.Tensor:
+    """Pixels [B, S, S, 3] without about that share of them, at a multiple of 32 a side."""
+    size = round(pixels.shape[1] * (1 - share) ** 0.5 / 32) * 32
+    if share == 0 or not 0 < size < pixels.shape[1]:
+        return pixels
+    planes = pixels.permute(0, 3, 1, 2).float()
+    small = nn.functional.interpolate(planes, (size, size), mode="bilinear", antialias=True, align_corners=False)
+    return small.round().to(torch.uint8).permute(0, 2, 3, 1)
 
 
 def _coarser(patches: torch.Tensor, cells: int) -> torch.Tensor:

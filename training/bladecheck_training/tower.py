@@ -1,0 +1,68 @@
+"""A trained transformer as the graph that ships: its trained blocks compressed like the frozen ones below them."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from bladecheck import bundle
+from bladecheck_training import compress, export, frozen
+from bladecheck_training.calibrate import Platt
+from bladecheck_training.net import TransformerTop
+from bladecheck_training.runs import Index, Study
+
+CALIBRATION_VIEWS = 96
+
+
+def write(
+    study: Study, backbone: nn.Module, net: TransformerTop, prepared: Path, evidence: Platt, folder: Path
+) -> float:
+    """The graph and its compact weights into `folder`; returns how far torch and onnxruntime differ in float32.
+
+    Args:
+        prepared: folder of the frozen blocks.
+
+    Raises:
+        RuntimeError: if they differ by too much.
+    """
+    found = _parity(study, backbone, net, study.folder / "float")
+    mean, std = frozen.normalisation(backbone)
+    tokens = torch.from_numpy(np.asarray(study.cache.tokens[_calibration(study)], np.float32))
+    compacted = copy.deepcopy(net)
+    blocks = [*frozen.compact_blocks(prepared), *export.transformer_blocks(compacted, tokens)]
+    trunk = export.Trunk(_state(backbone), mean, std, blocks, net.norm)
+    export.transformer(trunk, net.heads, study.config.spec.size, evidence, True, folder)
+    return found
+
+
+def _parity(study: Study, backbone: nn.Module, net: TransformerTop, folder: Path) -> float:
+    """Largest difference of any logit between torch and onnxruntime, both float32 from pixels on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mean, std = frozen.normalisation(backbone)
+    pixels = study.some_pixels()
+    lower = backbone.blocks[: study.config.model.frozen_blocks]  # type: ignore[index]
+    x = torch.from_numpy(((pixels.astype(np.float32) / 255 - mean) / std).transpose(0, 3, 1, 2).copy())
+    with torch.inference_mode():
+        tokens = backbone.norm_pre(backbone._pos_embed(backbone.patch_embed(x)))  # type: ignore[operator]
+        for block in lower:
+            tokens = block(tokens)
+        expected = net(tokens).logits.numpy()
+    trunk = export.Trunk(
+        _state(backbone), mean, std, [compress.plain(block) for block in [*lower, *net.blocks]], net.norm
+    )
+    export.transformer(trunk, net.heads, study.config.spec.size, Platt(), False, folder)
+    return export.difference(folder / bundle.MODEL, pixels, expected)
+
+
+def _calibration(study: Study) -> Index:
+    views = study.training_views([])
+    return np.sort(np.random.default_rng(0).choice(views, min(CALIBRATION_VIEWS, len(views)), replace=False))
+
+
+def _state(backbone: nn.Module) -> dict[str, Any]:
+    return {name: value.detach().numpy() for name, value in backbone.state_dict().items()}
