@@ -114,6 +114,16 @@ def test_calibration_recovers_a_known_distortion() -> None:
     assert metrics.calibration_error(truth, fitted(logits)) < 0.02
 
 
+def test_calibration_floor_is_what_a_perfect_model_shows() -> None:
+    rng = np.random.default_rng(3)
+    probability = rng.random(200)
+    floor = metrics.calibration_floor(probability)
+    errors = [metrics.calibration_error((rng.random(200) < probability).astype(int), probability) for _ in range(200)]
+    assert floor["value"] == pytest.approx(np.mean(errors), abs=0.01)
+    assert floor["low"] < floor["value"] < floor["high"]
+    assert metrics.calibration_floor(rng.random(50_000))["value"] < 0.2 * floor["value"]
+
+
 def test_band_keeps_its_promises() -> None:
     rng = np.random.default_rng(2)
     knife = np.r_[np.ones(300, int), np.zeros(700, int)]

@@ -148,6 +148,19 @@ def test_student_normalisation_is_the_backbones_own() -> None:
     assert net.mean.flatten().tolist() == pytest.approx([127.5] * 3)
 
 
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small"])
+def test_torchvision_backbones_give_a_grid(name: str) -> None:
+    net = student.network(backbones.create(f"torchvision/{name}", "none")).eval()
+    assert net.mean.flatten().tolist() == pytest.approx([255 * mean for mean in (0.485, 0.456, 0.406)])
+    assert net(torch.zeros((2, 96, 96, 3), dtype=torch.uint8)).patches.shape == (2, 9)
+
+
+@pytest.mark.parametrize(("name", "problem"), [("vit_b_16", "no grid"), ("resnet19", "no model 'resnet19'")])
+def test_torchvision_backbones_without_a_grid_are_refused(name: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        backbones.create(f"torchvision/{name}", "none")
+
+
 def test_rows_are_what_the_labels_say(labelled: Path) -> None:
     rows = manifest.read(labelled / "labels.csv")
     assert [sum(row.split == split for row in rows) for split in ("train", "dev", "police")] == [48, 24, 20]

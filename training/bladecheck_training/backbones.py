@@ -92,11 +92,30 @@ def lite(path: Path) -> dict[str, torch.Tensor]:
     return {key: value for key, (_, value) in zip(ours, kept, strict=True)}
 
 
+class _Grid(nn.Module):
+    """The layers of a torchvision network up to its pooling, with the two names that timm's networks have."""
+
+    def __init__(self, layers: list[nn.Module]) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers).eval()
+        with torch.inference_mode():
+            self.num_features = int(self.layers(torch.zeros(1, 3, 64, 64)).shape[1])
+
+    def forward_features(self, x: torch.Tensor) -> torch.Tensor:
+        """float [B, 3, H, W] to [B, num_features, h, w]."""
+        grid: torch.Tensor = self.layers(x)
+        return grid
+
+
 def _torchvision(name: str, weights: str) -> nn.Module:
     import torchvision
 
+    if name not in torchvision.models.list_models(torchvision.models):
+        raise ValueError(f"torchvision has no model {name!r}; see torchvision.models.list_models().")
     model: nn.Module = torchvision.models.get_model(name, weights="DEFAULT" if weights == "pretrained" else None)
     if weights not in ("pretrained", "none"):
-        model.load_state_dict(_state(name, weights), strict=False)
-    children = list(model.children())
-    return nn.Sequential(*children[:-2]) if isinstance(children[-1], nn.Linear | nn.Sequential) else model
+        model.load_state_dict(_state(name, weights))
+    layers = dict(model.named_children())
+    if "avgpool" not in layers:
+        raise ValueError(f"torchvision/{name} pools no grid of features (it has no layer 'avgpool'); take timm's.")
+    return _Grid(list(layers.values())[: list(layers).index("avgpool")])

@@ -11,6 +11,7 @@ NAMES = {
     "knife_average_precision": "Knife: average precision",
     "gun_auc": "Gun: area under the ROC curve",
     "ece": "Expected calibration error",
+    "ece_floor": "The same, if the probabilities were exactly right (it is not 0: bins are small)",
     "brier": "Brier score",
     "knife_not_clear": "Knife pictures that are not `clear`",
     "knife_hold": "Knife pictures that are `hold`",
@@ -80,7 +81,8 @@ def _row(name: str, value: dict[str, Any]) -> str:
     low, high = value.get("low"), value.get("high")
     span = f"{low:.4f} to {high:.4f}" if low is not None and high is not None else ""
     number = f"{value['value']:.4f}" if isinstance(value["value"], float) else str(value["value"])
-    count = f"{value['n']} ({value['positives']} positive)" if "positives" in value else ""
+    count = str(value.get("n", ""))
+    count += f" ({value['positives']} positive)" if "positives" in value else ""
     return f"| {name} | {number} | {span} | {count} |"
 
 

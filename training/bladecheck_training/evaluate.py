@@ -142,6 +142,7 @@ def summary(scored: Scored, fitted: Fitted, others: Sequence[Scored], rounds: in
             metrics.average_precision, truth, known.logits[:, KNIFE], groups, rounds
         ),
         "ece": metrics.interval(metrics.calibration_error, truth, probability, groups, rounds),
+        "ece_floor": metrics.calibration_floor(probability),
         "brier": metrics.interval(metrics.brier, truth, probability, groups, rounds),
         "decisions": decisions(known, fitted),
         "kinds": kinds(known, rounds),

@@ -19,8 +19,8 @@ FILE, FALSE_ALARMS = "left_out.npz", 0.02
 def run(study: runs.Study, net: nn.Module) -> None:
     """Train without each source of `data.leave_out`, from the same start, and write logits to left_out.npz.
 
-    These trainings are shorter (`optimisation.leave_out_epochs`) and end without blending or refitting of heads, so
-    they say less than the shipped network could.
+    These trainings are shorter (`optimisation.leave_out_epochs`) and end without blending: a lower bound, rather, on
+    what the whole recipe would reach.
     """
     settings, sources = study.config.optimisation, study.config.data.leave_out
     found: dict[str, npt.NDArray[Any]] = {}

@@ -37,6 +37,23 @@ def calibration_error(truth: Array, probability: Array, bins: int = 15) -> float
     return float(sum(gaps) / len(truth))
 
 
+def calibration_floor(probability: Array, rounds: int = 300, seed: int = 0) -> dict[str, Any]:
+    """The calibration error that these very probabilities would show if they were exactly right.
+
+    It is above zero because bins of few pictures scatter (Brocker and Smith 2007, "Increasing the reliability of
+    reliability diagrams"); an error within its range is no evidence of a bad calibration.
+
+    Returns:
+        {"value", "low", "high", "n"}: mean and central 95 % over outcomes drawn from the probabilities.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = [
+        calibration_error((rng.random(len(probability)) < probability).astype(int), probability) for _ in range(rounds)
+    ]
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return {"value": _round(np.mean(drawn)), "low": _round(low), "high": _round(high), "n": len(probability)}
+
+
 def interval(
     measure: Measure, truth: Array, score: Array, groups: Sequence[str], rounds: int = 1000, seed: int = 0
 ) -> dict[str, Any]:

@@ -83,8 +83,7 @@ def run_all(study: Study, net: nn.Module) -> nn.Module:
     first = train_views(study, net, study.training_views([]), "no-police", settings.epochs, settings)
     blend(first, pretrained, settings.keep_pretrained)
     tuned = tuned_inputs(study, first)
-    before = settle(study, tuned, first)
-    first.heads = before.heads
+    before = HeadsOnly(copy.deepcopy(first.heads))  # type: ignore[arg-type]
     dev, police = study.plain_views("dev"), study.plain_views("police")
     folds = police_folds(study.rows)
     everyone = [index for part in folds for index in part]
@@ -123,11 +122,6 @@ def blend(net: nn.Module, pretrained: dict[str, torch.Tensor], share: float) -> 
     net.load_state_dict(state)
 
 
-def settle(study: Study, tuned: predict.Inputs, net: nn.Module) -> HeadsOnly:
-    """The heads, refitted to the blended trunk on training pictures, none of them the police's."""
-    return _refit(study, tuned, net, study.training_views([]), "settled")
-
-
 def tuned_inputs(study: Study, net: nn.Module, batch: int = 32) -> predict.Inputs:
     """What the trained trunk gives for every view, kept on disk as float16; answers for any of them."""
     path, count = study.folder / "tuned.npy", len(study.cache.views)
@@ -147,15 +141,12 @@ def tuned_inputs(study: Study, net: nn.Module, batch: int = 32) -> predict.Input
 
 def adapt(study: Study, tuned: predict.Inputs, net: nn.Module, police: Sequence[int], name: str) -> HeadsOnly:
     """The heads, trained on with these police rows (a third of what is seen) on a fixed trunk."""
-    return _refit(study, tuned, net, _favour(study, study.training_views(police), police), name)
-
-
-def _refit(study: Study, tuned: predict.Inputs, net: nn.Module, views: Index, name: str) -> HeadsOnly:
     settings = study.config.optimisation
     gentle = dataclasses.replace(settings, head_rate=settings.head_rate / 2, drop_tokens=0.0)
     heads = HeadsOnly(copy.deepcopy(net.heads))  # type: ignore[arg-type]
     # Labels only: the teacher has seen no police picture, and would hold the heads back on them.
     alone = dataclasses.replace(study, inputs=tuned, teacher=None, pixels=False)
+    views = _favour(study, study.training_views(police), police)
     found = train_views(alone, heads, views, name, HEAD_EPOCHS, gentle)
     assert isinstance(found, HeadsOnly)
     return found
