@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from bladecheck import weights
-from bladecheck_training import calibrate, compress, config, evaluate, gptq, manifest, metrics, views
+from bladecheck_training import calibrate, compress, config, evaluate, gptq, losses, manifest, metrics, runs, views
 from bladecheck_training.augment import Sample, augment, cut_out
 from bladecheck_training.config import Data, Targets
 from bladecheck_training.manifest import Row
@@ -45,9 +45,54 @@ def test_smoothing_divides_outliers() -> None:
 
 def test_folds_never_split_a_group() -> None:
     rows = [Row(str(i), Path("x"), "police", {"knife": i % 3 % 2}, group=f"g{i // 3}") for i in range(60)]
-    fold = manifest.split_by_group(rows, 5)
-    assert set(fold.values()) == set(range(5))
-    assert len(fold) == 20
+    folds = runs.police_folds(rows)
+    groups = [{rows[index].group for index in part} for part in folds]
+    assert sorted(index for part in folds for index in part) == list(range(60))
+    assert all(groups)
+    assert sum(len(part) for part in groups) == len(set().union(*groups)) == 20
+
+
+def test_data_that_cannot_be_measured_is_refused_at_once() -> None:
+    def rows(**counts: tuple[int, int]) -> list[Row]:
+        return [
+            Row(f"{split}{knife}{i}", Path("x"), split, {"knife": knife}, group=f"{split}{i}", source="a/web")
+            for split, (others, knives) in counts.items()
+            for knife, count in ((0, others), (1, knives))
+            for i in range(count)
+        ]
+
+    manifest.check(rows(train=(3, 3), dev=(2, 2)), ["a/web"])
+    manifest.check(rows(train=(3, 3), dev=(2, 2), police=(5, 5)), [])
+    with pytest.raises(ValueError, match="'dev' needs pictures with and without a knife; it has 0 and 2"):
+        manifest.check(rows(train=(3, 3), dev=(2, 0)), [])
+    with pytest.raises(ValueError, match="'police' needs 5 groups to cross-validate, or no picture; it has 4"):
+        manifest.check(rows(train=(3, 3), dev=(2, 2), police=(4, 4)), [])
+    with pytest.raises(ValueError, match="no picture has the source 'a/wep'; there are: a/web"):
+        manifest.check(rows(train=(3, 3), dev=(2, 2)), ["a/wep"])
+    split = [*rows(train=(3, 3), dev=(2, 2)), Row("x", Path("x"), "dev", {"knife": 1}, group="train0")]
+    with pytest.raises(ValueError, match="group 'train0' has pictures in 'train' and 'dev'"):
+        manifest.check(split, [])
+
+
+def test_a_small_knife_is_learnt_like_a_large_one() -> None:
+    patches = torch.zeros((2, 196), dtype=torch.uint8)
+    patches[0, :2], patches[1, :] = views.MAYBE, views.MAYBE
+    scores = torch.full((2, 196), -20.0).masked_fill(patches == views.MAYBE, 20.0)
+    one = torch.tensor([1, 1])
+    found = losses._patch_loss(scores, one, patches, torch.ones(2))
+    assert float(found) < 1e-6
+
+
+def test_unreadable_pictures_and_labels_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"text")
+    with pytest.raises(ValueError, match=r"a\.jpg"):
+        views.open_row(Row("a", tmp_path / "a.jpg", "train", {"knife": 1}))
+    (tmp_path / "l.csv").write_text("id,split,knife\na,train,1\nb,val,0\n")
+    with pytest.raises(ValueError, match="line 3: split 'val'"):
+        manifest.read(tmp_path / "l.csv")
+    (tmp_path / "l.csv").write_text("id,split,knife\na,train,yes\n")
+    with pytest.raises(ValueError, match="line 2: knife 'yes'"):
+        manifest.read(tmp_path / "l.csv")
 
 
 def test_simple_labels_files(tmp_path: Path) -> None:
@@ -137,7 +182,7 @@ def test_band_keeps_its_promises() -> None:
 
 def test_pointing_counts_peaks_in_boxes() -> None:
     rows = [Row("a", Path("x"), "dev", {"knife": 1}, boxes=((0.0, 0.0, 0.3, 0.3),))] * 2
-    patches = np.zeros((2, 16), np.float32)
-    patches[0, 0], patches[1, 15] = 1, 1
+    patches = np.zeros((2, 4, 4), np.float32)
+    patches[0, 0, 0], patches[1, 3, 3] = 1, 1
     found = evaluate.pointing(evaluate.Scored(rows, np.zeros((2, 18), np.float32)), patches)
     assert (found["positives"], found["n"]) == (1, 2)

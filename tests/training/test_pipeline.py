@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from bladecheck import bundle
 from bladecheck.classifier import Classifier
 from bladecheck.golden import replay
+from bladecheck.preprocess import prepare
 from bladecheck_training import backbones, cache, config, export, frozen, manifest, padding, pipeline, student, train
 from bladecheck_training.__main__ import app
 
@@ -36,9 +37,10 @@ def test_scores_from_the_service_are_those_of_the_graph(exported: Path, labelled
     classifier = Classifier(bundle.load(exported))
     picture = classifier.load((labelled / "images" / "p50.jpg").read_bytes())
     verdict = classifier.judge(picture)
+    logits, evidence = export.answers(exported / bundle.MODEL, prepare(picture.frames[0], classifier.bundle.spec)[None])
+    assert list(verdict.scores.raw.values()) == pytest.approx(logits[0].tolist(), abs=1e-6)
     assert verdict.evidence is not None
-    assert verdict.evidence.shape == (4, 4)
-    assert 0 <= verdict.scores.labels["knife"] <= 1
+    np.testing.assert_allclose(verdict.evidence, evidence[0], atol=1e-6)
 
 
 def test_card_and_metrics_name_n_and_intervals(exported: Path) -> None:
@@ -63,15 +65,25 @@ def test_a_finished_training_is_not_repeated(exported: Path, config_file: Path) 
     assert (run.work / "no-police" / train.CURVE).read_text() == before
 
 
+def test_another_training_in_the_same_folder_is_refused(exported: Path, config_file: Path) -> None:
+    base = config.read(config_file)
+    longer = dataclasses.replace(base.optimisation, epochs=3.0)
+    with pytest.raises(ValueError, match="no-police holds a training with other settings"):
+        pipeline.train(pipeline.Run.open(dataclasses.replace(base, optimisation=longer)))
+
+
 def test_cache_resumes_and_refuses_other_labels(exported: Path, config_file: Path) -> None:
     run = pipeline.Run.open(config.read(config_file))
     folder = run.work / "cache"
-    whole = np.array(cache.read(folder, run.rows, run.config.data).tokens[-1])
+    whole = np.array(cache.read(folder, run.rows, run.config).tokens[-1])
+    stored = np.load(folder / "tokens.npy", mmap_mode="r+")
+    stored[30:] = 0
+    stored.flush()
     (folder / "done.txt").write_text("30")
     pipeline.prepare(run)
-    np.testing.assert_array_equal(cache.read(folder, run.rows, run.config.data).tokens[-1], whole)
-    with pytest.raises(ValueError, match="other labels"):
-        cache.read(folder, run.rows[:-1], run.config.data)
+    np.testing.assert_array_equal(cache.read(folder, run.rows, run.config).tokens[-1], whole)
+    with pytest.raises(ValueError, match="other views"):
+        cache.read(folder, run.rows[:-1], run.config)
 
 
 def test_compressed_graph_stays_close_to_torch(exported: Path, config_file: Path) -> None:
@@ -92,14 +104,17 @@ def test_student_learns_from_the_run(exported: Path, config_file: Path) -> None:
     model = dataclasses.replace(
         base.model, name="pupil", backbone="tf_efficientnet_lite0", options={}, teacher=base.work
     )
+    data = dataclasses.replace(base.data, leave_out=())
     settings = dataclasses.replace(base.optimisation, epochs=0.5)
-    run = pipeline.Run.open(dataclasses.replace(base, model=model, work=base.work + "-pupil", optimisation=settings))
+    run = pipeline.Run.open(
+        dataclasses.replace(base, data=data, model=model, work=base.work + "-pupil", optimisation=settings)
+    )
     for step in (pipeline.prepare, pipeline.train, pipeline.export):
         step(run)
     loaded = bundle.load(run.target)
     assert replay(Classifier(loaded)).worst < 1e-5
     compression = loaded.manifest.metrics["compression"]
-    assert compression["AUC after"] == pytest.approx(compression["AUC before"], abs=0.01)
+    assert compression["AUC as shipped"] == pytest.approx(compression["AUC in float32"], abs=0.01)
     assert loaded.model_path.stat().st_size < 0.6 * (run.work / "float.onnx").stat().st_size
     pixels = pipeline.study(run).some_pixels()
     halved, whole = (export.answers(path, pixels)[0] for path in (loaded.model_path, run.work / "float.onnx"))
@@ -135,9 +150,10 @@ def test_turned_pixels_and_patch_labels_stay_together() -> None:
     assert len(seen) == 8
 
 
-def test_transformers_that_cannot_be_compressed_are_refused(config_file: Path) -> None:
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "tf_efficientnet_lite0"])
+def test_backbones_that_cannot_be_compressed_are_refused(name: str, config_file: Path) -> None:
     base = config.read(config_file)
-    model = dataclasses.replace(base.model, backbone="vit_tiny_patch16_224", options={})
+    model = dataclasses.replace(base.model, backbone=name, options={})
     run = pipeline.Run(dataclasses.replace(base, model=model), [])
     with pytest.raises(ValueError, match="QuickGELU"):
         run.backbone()
@@ -159,6 +175,24 @@ def test_torchvision_backbones_give_a_grid(name: str) -> None:
 def test_torchvision_backbones_without_a_grid_are_refused(name: str, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         backbones.create(f"torchvision/{name}", "none")
+
+
+def test_own_pictures_without_police_or_guns_become_a_bundle(labelled: Path, config_file: Path) -> None:
+    """The README's way for users: a CSV of path and label, and a copy of the config."""
+    rows = [row for row in manifest.read(labelled / "labels.csv") if row.split != "police"]
+    lines = [f"images/{row.id}.jpg,{row.blade or 'none'},{row.split},{row.group}" for row in rows]
+    (labelled / "own.csv").write_text("\n".join(["path,label,split,group", *lines]))
+    text = config_file.read_text().replace("labels.csv", "own.csv").replace('"thin"', '"own"')
+    text = text.replace("/work", "/own-work").replace('leave_out = ["a/web", "b/tools"]', "")
+    (labelled / "own.toml").write_text(text)
+    outcome = CliRunner().invoke(app, ["all", "--config", str(labelled / "own.toml")])
+    assert outcome.exit_code == 0, outcome.output
+    loaded = bundle.load(labelled / "models" / "own")
+    assert not any("police" in name for name in loaded.manifest.metrics)
+    assert loaded.manifest.thresholds.labels["gun"].check == 1.0
+    assert loaded.manifest.thresholds.feature_seen == {}
+    verdict = Classifier(loaded).judge(Classifier(loaded).load((labelled / "images" / "p50.jpg").read_bytes()))
+    assert verdict.scores.labels["gun"] < 1
 
 
 def test_rows_are_what_the_labels_say(labelled: Path) -> None:

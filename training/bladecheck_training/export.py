@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 import torch
 from onnx import helper, numpy_helper
+from rich.progress import track
 from torch import nn
 
 from bladecheck import bundle, weights
@@ -34,6 +37,19 @@ class Trunk:
     std: Array
     blocks: Sequence[Block]
     norm: nn.Module
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a bundle's graph was before its weights were compressed.
+
+    Attributes:
+        plain: the float32 graph.
+        difference: largest difference of its logits from torch's.
+    """
+
+    plain: Path
+    difference: float
 
 
 def transformer(trunk: Trunk, heads: Heads, size: int, patch: Platt, integer: bool, folder: Path) -> None:
@@ -125,6 +141,8 @@ def halve(source: Path, target: Path) -> None:
         if tensor.data_type == onnx.TensorProto.FLOAT and math.prod(tensor.dims) >= SMALL:
             name, value = tensor.name, numpy_helper.to_array(tensor)
             tensor.CopyFrom(numpy_helper.from_array(value.astype(np.float16), f"{name}.half"))
+            if not np.isfinite(value.astype(np.float16)).all():
+                raise RuntimeError(f"{source}: {name} has values beyond the range of float16.")
             casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
@@ -145,10 +163,15 @@ def difference(path: Path, pixels: npt.NDArray[np.uint8], expected: Array) -> fl
     return found
 
 
-def answers(path: Path, pixels: npt.NDArray[np.uint8]) -> tuple[Array, Array]:
+def answers(path: Path, pixels: npt.NDArray[np.uint8], threads: int = 1) -> tuple[Array, Array]:
     """logits [N, WIDTH] and evidence [N, side, side] of a graph on prepared pixels, one picture at a time."""
     session = frozen.session(path)
-    found = [session.run(["logits", "evidence"], {"pixels": picture[None]}) for picture in pixels]
+
+    def answer(picture: npt.NDArray[np.uint8]) -> Any:
+        return session.run(["logits", "evidence"], {"pixels": picture[None]})
+
+    with ThreadPoolExecutor(threads) as pool:
+        found = list(track(pool.map(answer, pixels), f"pictures through {path}", len(pixels)))
     return np.concatenate([pair[0] for pair in found]), np.concatenate([pair[1] for pair in found])
 
 

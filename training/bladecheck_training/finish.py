@@ -13,7 +13,7 @@ from bladecheck import bundle
 from bladecheck_training import bundling, evaluate, export, left_out, metrics, plots
 from bladecheck_training.calibrate import Platt
 from bladecheck_training.evaluate import KNIFE, Fitted, Scored
-from bladecheck_training.runs import Study
+from bladecheck_training.runs import Study, police_folds
 
 
 def held_out(study: Study, found: dict[str, Any], name: str) -> Scored:
@@ -21,59 +21,73 @@ def held_out(study: Study, found: dict[str, Any], name: str) -> Scored:
     return Scored([study.rows[int(row)] for row in found[f"{name}_rows"]], found[f"{name}_logits"])
 
 
-def ship(study: Study, write: Callable[[Platt, Path], float], target: Path, summary: str) -> None:
+def ship(study: Study, write: Callable[[Platt, Path], export.Written], target: Path) -> None:
     """Write the bundle into `target`, measure what ships, and draw the plots.
 
     Args:
-        write: writes the graph into a folder, given the scale of its evidence map, and returns how far torch and
-            onnxruntime differed before compression.
+        write: writes the graph into a folder, given the scale of its evidence map.
     """
     target.mkdir(parents=True, exist_ok=True)
     found = dict(np.load(study.folder / "predictions.npz"))
-    difference = write(evidence_scale(study, found), target)
+    written = write(evidence_scale(study, found), target)
     dev_views = study.plain_views("dev")
-    deployed, _ = export.answers(target / bundle.MODEL, np.asarray(study.cache.pixels[dev_views]))
-    np.savez(study.folder / "deployed.npz", logits=deployed)
-    dev = Scored([study.rows[i] for i in study.row_of[dev_views]], deployed)
-    police = held_out(study, found, "police")
-    fitted = evaluate.fit([dev, police], study.config.targets)
-    measured = measure(study, found, dev, police, fitted)
-    notes = {"largest difference of torch and onnxruntime before compression": f"{difference:.1e}"}
-    side = round((found["final_patches"].shape[1]) ** 0.5)
-    bundling.write(target, study.config, study.rows, fitted, side, measured, summary, notes)
+    pixels, rows = np.asarray(study.cache.pixels[dev_views]), [study.rows[i] for i in study.row_of[dev_views]]
+    logits, evidence = export.answers(target / bundle.MODEL, pixels, study.config.threads)
+    plain, _ = export.answers(written.plain, pixels, study.config.threads)
+    dev = Scored(rows, logits)
+    sets = {name: held_out(study, found, name) for name in ("police", "unseen") if f"{name}_rows" in found}
+    police = sets.get("police")
+    fitted = evaluate.fit([dev, police] if police else [dev], study.config.targets)
+    measured = measure(dev, sets, fitted) | {
+        "evidence map": {"peak inside a knife box, dev": evaluate.pointing(dev, evidence)},
+        "compression": compression(Scored(rows, plain), held_out(study, found, "final"), dev, fitted),
+        **left_out.measured(study),
+        "slices of dev": evaluate.slices(dev, fitted),
+    }
+    if police:
+        measured["slices of police, cross-validated"] = evaluate.slices(police, fitted)
+    notes = {
+        "views of training pictures": len(study.training_views([])),
+        "largest difference of torch and onnxruntime before compression": f"{written.difference:.1e}",
+    }
+    trained = study.training_views([index for part in police_folds(study.rows) for index in part])
+    used = {int(row) for row in study.row_of[trained]}
+    bundling.write(target, study.config, study.rows, used, fitted, evidence.shape[1], measured, notes)
     (study.folder / "metrics.json").write_text(json.dumps(measured, indent=1))
     draw(study.folder, dev, police, fitted)
 
 
-def measure(study: Study, found: dict[str, Any], dev: Scored, police: Scored, fitted: Fitted) -> dict[str, Any]:
-    """Everything that the card says."""
-    unseen = held_out(study, found, "unseen")
-    final = held_out(study, found, "final")
-    return {
-        "dev (web photos, never trained on; the shipped graph)": evaluate.summary(dev, fitted, [police.known]),
-        "police, cross-validated (trunk without police pictures, heads with the other folds)": evaluate.summary(
-            police, fitted, [dev.known]
-        ),
-        "police, no police picture in training": evaluate.summary(unseen, fitted, [dev.known]),
-        "evidence map": {
-            "peak inside a knife box, dev": evaluate.pointing(final, found["final_patches"]),
-        },
-        "compression": compression(final, dev, fitted),
-        **left_out.measured(study),
-        "slices of dev": evaluate.slices(dev, fitted),
-        "slices of police, cross-validated": evaluate.slices(police, fitted),
+def measure(dev: Scored, sets: dict[str, Scored], fitted: Fitted) -> dict[str, Any]:
+    """The card's main tables. `sets`: "police" and "unseen", both scored before compression; or none."""
+    police = sets.get("police")
+    others = [police.known] if police else []
+    result = {"dev (never trained on; the shipped graph)": evaluate.summary(dev, fitted, others)}
+    titles = {
+        "police": "police, cross-validated (trunk without police pictures, heads with the other folds; uncompressed)",
+        "unseen": "police, no police picture in training (uncompressed)",
     }
+    for name, scored in sets.items():
+        result[titles[name]] = evaluate.summary(scored, fitted, [dev.known])
+    return result
 
 
-def compression(before: Scored, after: Scored, fitted: Fitted) -> dict[str, Any]:
-    """What storing the weights in few bits changed on dev."""
-    a, b = before.known, after.known
-    edges = fitted.bands["knife"]
-    places = [np.digitize(fitted.labels["knife"](s.logits[:, KNIFE]), edges) for s in (a, b)]
+def compression(plain: Scored, trained: Scored, after: Scored, fitted: Fitted) -> dict[str, Any]:
+    """What storing the weights in few bits changed on dev.
+
+    Args:
+        plain: the same network in float32 throughout.
+        trained: as it was trained: on a trunk that is compressed already, if there is one, and in bfloat16.
+    """
+    sets, edges = [s.known for s in (plain, trained, after)], fitted.bands["knife"]
+    places = [np.digitize(fitted.labels["knife"](s.logits[:, KNIFE]), edges) for s in sets]
+    aucs = [metrics.auc(s.knife, s.logits[:, KNIFE]) for s in sets]
+    changed = [metrics.share(int((place != places[2]).sum()), len(place)) for place in places]
     return {
-        "AUC before": metrics.auc(a.knife, a.logits[:, KNIFE]),
-        "AUC after": metrics.auc(b.knife, b.logits[:, KNIFE]),
-        "decisions changed": metrics.share(int((places[0] != places[1]).sum()), len(a.rows)),
+        "AUC in float32": aucs[0],
+        "AUC as trained": aucs[1],
+        "AUC as shipped": aucs[2],
+        "decisions changed from float32": changed[0],
+        "decisions changed from the network as trained": changed[1],
     }
 
 
@@ -87,10 +101,10 @@ def evidence_scale(study: Study, found: dict[str, Any]) -> Platt:
     return Platt(round(float(6 / spread), 4), round(float(-6 * middle / spread), 4))
 
 
-def draw(folder: Path, dev: Scored, police: Scored, fitted: Fitted) -> None:
+def draw(folder: Path, dev: Scored, police: Scored | None, fitted: Fitted) -> None:
     """Save curves.png and decisions.png in the run's folder."""
     plots.curves(folder / "no-police", folder / "curves.png")
     platt = fitted.labels["knife"]
-    sets = {f"{name} (n = {len(s.rows)})": (s.knife, platt(s.logits[:, KNIFE]))
-            for name, s in (("dev", dev.known), ("police, cross-validated", police.known))}  # fmt: skip
+    known = {"dev": dev.known} | ({"police, cross-validated": police.known} if police else {})
+    sets = {f"{name} (n = {len(s.rows)})": (s.knife, platt(s.logits[:, KNIFE])) for name, s in known.items()}
     plots.confusion(sets, *fitted.bands["knife"], folder / "decisions.png")

@@ -96,10 +96,12 @@ def write(graph: Graph, size: int, outputs: Mapping[str, list[int]], path: Path)
     """Save the graph, and its compact weights beside it."""
     inputs = [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", size, size, 3])]
     answers = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *shape]) for name, shape in outputs.items()]
-    path.write_bytes(graph.model(inputs, answers).SerializeToString())
     if graph.weights:
         arrays = {f"{name}.{key}": value for name, part in graph.weights.items() for key, value in part.items()}
         np.savez_compressed(path.parent / weights.FILE, **arrays)  # type: ignore[arg-type]
+    else:
+        (path.parent / weights.FILE).unlink(missing_ok=True)
+    path.write_bytes(graph.model(inputs, answers).SerializeToString())  # last: it stands for a finished pair
 
 
 def session(path: Path) -> onnxruntime.InferenceSession:

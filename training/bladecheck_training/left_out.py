@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import zlib
 from typing import Any
 
 import numpy as np
@@ -24,18 +25,19 @@ def run(study: runs.Study, net: nn.Module) -> None:
     """
     settings, sources = study.config.optimisation, study.config.data.leave_out
     found: dict[str, npt.NDArray[Any]] = {}
-    for number, source in enumerate(sources):
+    for source in sources:
         views = study.training_views([])
         others = views[[study.rows[row].source != source for row in study.row_of[views]]]
         epochs = settings.leave_out_epochs
-        trained = runs.train_views(study, copy.deepcopy(net), others, f"without-{number}", epochs, settings)
+        name = f"without-{zlib.crc32(source.encode()):08x}"
+        trained = runs.train_views(study, copy.deepcopy(net), others, name, epochs, settings)
         theirs = [view.number == 0 and study.rows[view.row].source == source for view in study.cache.views]
         dev = study.plain_views("dev")
         elsewhere = dev[[study.rows[row].source != source for row in study.row_of[dev]]]
-        for name, index in ((source, np.flatnonzero(theirs)), (f"{source} dev", elsewhere)):
+        for key, index in ((source, np.flatnonzero(theirs)), (f"{source} dev", elsewhere)):
             with torch.autocast("cpu", torch.bfloat16):
-                found[name] = predict.predict(trained, study.inputs, index).logits.numpy()
-            found[f"{name} rows"] = study.row_of[index]
+                found[key] = predict.predict(trained, study.inputs, index).logits.numpy()
+            found[f"{key} rows"] = study.row_of[index]
     np.savez(study.folder / FILE, **found)  # type: ignore[arg-type]
 
 
@@ -47,6 +49,7 @@ def measured(study: runs.Study) -> dict[str, Any]:
     return {
         f"never trained on: {source}": _section(*(_scored(study, found, name) for name in (source, f"{source} dev")))
         for source in study.config.data.leave_out
+        if source in found
     }
 
 

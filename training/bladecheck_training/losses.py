@@ -41,16 +41,17 @@ def targets(rows: Sequence[Row], police_weight: float, easy: Sequence[str]) -> T
         return UNKNOWN if value is None else value
 
     labels = torch.tensor([[code(row.labels.get(name)) for name in LABELS] for row in rows])
+    training = torch.tensor([row.split == "train" for row in rows])  # held-out pictures don't set class weights
     blade = torch.tensor([BLADES.index(row.blade) if row.blade else UNKNOWN for row in rows])
     features = torch.tensor([[code(row.features.get(name)) for name in FEATURES] for row in rows])
     weight = torch.tensor([
         police_weight if row.split == "police" else 0.33 if row.source in easy and not row.knife else 1.0
         for row in rows
     ])  # fmt: skip
-    counts = np.array([max(1, int((blade == index).sum())) for index in range(len(BLADES))])
+    counts = np.array([max(1, int((blade[training] == index).sum())) for index in range(len(BLADES))])
     blade_weight = torch.tensor((counts.mean() / counts) ** 0.5, dtype=torch.float32)
-    positives = (features == 1).sum(0).clamp(min=1)
-    feature_weight = ((features == 0).sum(0) / positives).clamp(1, 30).sqrt()
+    positives = (features[training] == 1).sum(0).clamp(min=1)
+    feature_weight = ((features[training] == 0).sum(0) / positives).clamp(1, 30).sqrt()
     return Targets(labels, blade, features, weight, blade_weight, feature_weight)
 
 
@@ -97,7 +98,9 @@ def _patch_loss(scores: torch.Tensor, knife: torch.Tensor, patches: torch.Tensor
     maybe = patches == MAYBE
     outside = functional.softplus(scores).masked_fill(maybe, 0).sum(1) / (~maybe).sum(1).clamp(min=1)
     inside = scores.masked_fill(~maybe, -20.0)
-    best = inside.topk(top_count(scores.shape[1]), 1).values.mean(1)
+    top = inside.topk(top_count(scores.shape[1]), 1).values
+    among = torch.arange(top.shape[1], device=top.device) < maybe.sum(1, keepdim=True)  # a small knife has few patches
+    best = (top * among).sum(1) / among.sum(1).clamp(min=1)
     found = functional.softplus(-best) * (knife == 1) * maybe.any(1)
     return _mean((outside + found) * weight, knife >= 0)
 

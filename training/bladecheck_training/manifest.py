@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from bladecheck.taxonomy import BLADES
 Box = tuple[float, float, float, float]
 FEATURE_LETTERS = {"S": "serrated", "H": "holes", "P": "points", "C": "lurid", "M": "several_knives"}
 HAND_SETTINGS, DRAWN = ("hand", "attack"), ("drawing", "toy", "poster")
+SPLITS, FOLDS = ("train", "dev", "police"), 5
+OPTIONAL = ("features", "setting", "style", "boxes", "blade", "group", "source_repo", "other", "flags")
 YES, NO = ("1", "knife", "yes", "true"), ("0", "none", "no", "false", "no_knife", "other")
 
 
@@ -53,7 +55,7 @@ def read(labels: Path, images: Path | None = None) -> list[Row]:
 
     Args:
         labels: CSV with the project's columns (id, split, knife, ...), or with `path` and `label`
-            (knife, gun, none, 1, 0, or a kind of blade), and optionally `split` and `group`.
+            (knife, gun, none, 1, 0, or a kind of blade: the most prominent thing), and optionally `split` and `group`.
         images: folder of <id>.jpg for the first form; defaults to "images" beside the file.
 
     Raises:
@@ -64,18 +66,56 @@ def read(labels: Path, images: Path | None = None) -> list[Row]:
         columns = set(reader.fieldnames or ())
         if {"id", "split", "knife"} <= columns:
             folder = images or labels.parent / "images"
-            return [_full(row, folder) for row in reader]
+            return [_full(row, folder, f"{labels}, line {number}") for number, row in enumerate(reader, 2)]
         if {"path", "label"} <= columns:
-            return [_simple(row, number, labels) for number, row in enumerate(reader, 2)]
+            return [_simple(row, labels, f"{labels}, line {number}") for number, row in enumerate(reader, 2)]
     raise ValueError(f"{labels}: needs columns id,split,knife or path,label; it has {', '.join(sorted(columns))}.")
 
 
-def _tri(value: str) -> int | None:
-    return int(value) if value in ("0", "1") else None
+def check(rows: Sequence[Row], sources: Iterable[str]) -> None:
+    """Refuse, before hours of work, what could not be trained or measured.
+
+    Args:
+        sources: names that the config expects to find.
+
+    Raises:
+        ValueError: saying what is missing.
+    """
+    splits: dict[str, str] = {}
+    for row in rows:
+        if splits.setdefault(row.group, row.split) != row.split:
+            raise ValueError(f"group {row.group!r} has pictures in {splits[row.group]!r} and {row.split!r}; use one.")
+    for split in SPLITS:
+        found = [row for row in rows if row.split == split and row.knife is not None]
+        knives = sum(row.knife == 1 for row in found)
+        groups = len({row.group for row in found})
+        if (found or split != "police") and knives in (0, len(found)):
+            raise ValueError(
+                f"split {split!r} needs pictures with and without a knife; it has {knives} and {len(found) - knives}."
+            )
+        if split == "police" and 0 < groups < FOLDS:
+            raise ValueError(f"split 'police' needs {FOLDS} groups to cross-validate, or no picture; it has {groups}.")
+    known = {row.source for row in rows}
+    if unknown := [source for source in sources if source not in known]:
+        raise ValueError(f"no picture has the source {unknown[0]!r}; there are: {', '.join(sorted(known)) or 'none'}.")
 
 
-def _full(row: dict[str, str], folder: Path) -> Row:
-    knife = _tri(row["knife"])
+def _tri(row: dict[str, str], column: str, where: str) -> int | None:
+    value = (row.get(column) or "").strip()
+    if value not in ("", "0", "1"):
+        raise ValueError(f"{where}: {column} {value!r}; use 1, 0 or nothing.")
+    return int(value) if value else None
+
+
+def _split(value: str | None, where: str) -> str:
+    if value not in SPLITS:
+        raise ValueError(f"{where}: split {value!r}; use {', '.join(SPLITS)}.")
+    return str(value)
+
+
+def _full(row: dict[str, str], folder: Path, where: str) -> Row:
+    knife, gun = _tri(row, "knife", where), _tri(row, "gun", where)
+    row = dict.fromkeys(OPTIONAL, "") | {key: value or "" for key, value in row.items()}
     known = knife == 1
     features: dict[str, int | None] = {
         name: int(letter in row["features"]) if known else None for letter, name in FEATURE_LETTERS.items()
@@ -87,8 +127,8 @@ def _full(row: dict[str, str], folder: Path) -> Row:
     return Row(
         id=row["id"],
         path=folder / f"{row['id']}.jpg",
-        split=row["split"],
-        labels={"knife": knife, "gun": _tri(row["gun"])},
+        split=_split(row["split"], where),
+        labels={"knife": knife, "gun": gun},
         blade=row["blade"] if known and row["blade"] in BLADES else None,
         features=features,
         group=row["group"] or row["id"],
@@ -104,21 +144,21 @@ def _is_knife(name: object) -> bool:
     return "knife" in str(name).lower() or str(name).lower() in BLADES
 
 
-def _simple(row: dict[str, str], number: int, labels: Path) -> Row:
-    label = row["label"].strip().lower()
+def _simple(row: dict[str, str], labels: Path, where: str) -> Row:
+    label = (row["label"] or "").strip().lower()
     if label in BLADES or label in YES:
-        knife, gun, blade = 1, None, label if label in BLADES else None
+        knife, gun, blade = 1, 0, label if label in BLADES else None
     elif label == "gun":
         knife, gun, blade = 0, 1, None
     elif label in NO:
-        knife, gun, blade = 0, None, None
+        knife, gun, blade = 0, 0, None
     else:
-        raise ValueError(f"{labels}, line {number}: label {row['label']!r}; use knife, gun, none or one of {BLADES}.")
+        raise ValueError(f"{where}: label {row['label']!r}; use knife, gun, none or one of {', '.join(BLADES)}.")
     path = Path(row["path"])
     return Row(
         id=row["path"],
         path=path if path.is_absolute() else labels.parent / path,
-        split=row.get("split") or "train",
+        split=_split(row.get("split") or "train", where),
         labels={"knife": knife, "gun": gun},
         blade=blade,
         group=row.get("group") or row["path"],

@@ -11,15 +11,10 @@ import torch
 from torch import nn
 
 from bladecheck_training import backbones, cache, finish, frozen, left_out, manifest, runs, student, tower
+from bladecheck_training import export as graphs
 from bladecheck_training.calibrate import Platt
 from bladecheck_training.config import Config
 from bladecheck_training.net import ConvNet, TransformerTop
-
-TRANSFORMER_SUMMARY = (
-    "A vision transformer (CLIP ViT-B/16) whose last blocks and heads are fine-tuned on knife imagery; weights in "
-    "5 and 6 bits. The most accurate model; the default."
-)
-STUDENT_SUMMARY = "A small convolutional network taught by the base model; for slow machines and huge archives."
 
 
 @dataclass(frozen=True)
@@ -31,10 +26,16 @@ class Run:
 
     @classmethod
     def open(cls, config: Config) -> Run:
-        """Read the labels; sets the number of threads torch uses."""
+        """Read the labels; sets the number of threads torch uses.
+
+        Raises:
+            ValueError: if something is missing that training or measuring needs.
+        """
         torch.set_num_threads(config.threads)
         images = Path(config.data.images) if config.data.images else None
-        return cls(config, manifest.read(Path(config.data.labels), images))
+        rows = manifest.read(Path(config.data.labels), images)
+        manifest.check(rows, [*config.data.easy, *config.data.leave_out])
+        return cls(config, rows)
 
     @property
     def work(self) -> Path:
@@ -69,14 +70,14 @@ def prepare(run: Run) -> None:
     backbone = run.backbone()
     grid: int = backbone.patch_embed.grid_size[0]  # type: ignore[union-attr, index, assignment]
     graph = frozen.prepared(run.rows, run.config.spec, run.config.threads, backbone, blocks, folder)
-    cache.build(run.work / "cache", run.rows, run.config.data, run.config.spec, graph, grid, run.config.threads)
+    cache.build(run.work / "cache", run.rows, run.config, graph, grid)
 
 
 def study(run: Run) -> runs.Study:
     """The cached views and how a network reads them."""
     if run.is_student:
         return student.study(run.config, run.rows)
-    views = cache.read(run.work / "cache", run.rows, run.config.data)
+    views = cache.read(run.work / "cache", run.rows, run.config)
 
     def tokens(index: runs.Index) -> torch.Tensor:
         return torch.from_numpy(np.asarray(views.tokens[index], np.float32))
@@ -110,22 +111,21 @@ def evaluate(run: Run) -> None:
     from bladecheck_training import evaluate as measures
 
     found = dict(np.load(run.work / "predictions.npz"))
-    sets = {name: finish.held_out(study(run), found, name) for name in ("final", "police", "unseen")}
-    fitted = measures.fit([sets["final"], sets["police"]], run.config.targets)
-    for name, scored in sets.items():
-        others = [other.known for key, other in sets.items() if key not in (name, "unseen")]
-        print(name, json.dumps(measures.summary(scored, fitted, others, rounds=300), indent=1))
-    print(json.dumps(measures.pointing(sets["final"], found["final_patches"])))
+    views = study(run)
+    sets = {name: finish.held_out(views, found, name) for name in ("police", "unseen") if f"{name}_rows" in found}
+    dev = finish.held_out(views, found, "final")
+    fitted = measures.fit([dev, *(sets[name] for name in sets if name == "police")], run.config.targets)
+    print(json.dumps(finish.measure(dev, sets, fitted), indent=1))
 
 
 def export(run: Run) -> None:
     """Compress, write the bundle with its card, and check it as the service would."""
     views, net = study(run), trained(run)
 
-    def write(evidence: Platt, folder: Path) -> float:
+    def write(evidence: Platt, folder: Path) -> graphs.Written:
         if isinstance(net, ConvNet):
             return student.write(views, net, evidence, folder)
         return tower.write(views, run.backbone(), net, run.work / "frozen", evidence, folder)
 
-    finish.ship(views, write, run.target, STUDENT_SUMMARY if run.is_student else TRANSFORMER_SUMMARY)
+    finish.ship(views, write, run.target)
     print(f"Bundle written to {run.target}.")

@@ -24,10 +24,10 @@ from bladecheck.preprocess import Pixels
 from bladecheck_training import losses, predict, train
 from bladecheck_training.cache import Cache
 from bladecheck_training.config import Config, Optimisation
-from bladecheck_training.manifest import Row, split_by_group
+from bladecheck_training.manifest import FOLDS, Row, split_by_group
 from bladecheck_training.net import HeadsOnly
 
-FOLDS, HEAD_EPOCHS = 5, 2.0
+HEAD_EPOCHS = 2.0
 TEACHER = "teacher.npy"
 Index = npt.NDArray[np.int64]
 
@@ -52,12 +52,12 @@ class Study:
         """Views of train rows, and of the given police rows, where knife is known."""
         allowed = set(police) | {i for i, row in enumerate(self.rows) if row.split == "train"}
         return np.array([m for m, view in enumerate(self.cache.views)
-                         if view.row in allowed and self.rows[view.row].knife is not None])  # fmt: skip
+                         if view.row in allowed and self.rows[view.row].knife is not None], np.int64)  # fmt: skip
 
     def plain_views(self, split: str) -> Index:
         """Unaugmented views of one split, labelled or not."""
         return np.array([m for m, view in enumerate(self.cache.views)
-                         if view.number == 0 and self.rows[view.row].split == split])  # fmt: skip
+                         if view.number == 0 and self.rows[view.row].split == split], np.int64)  # fmt: skip
 
     def some_pixels(self, count: int = 16) -> Pixels:
         """The first plain `dev` pictures, uint8 [count, S, S, 3]."""
@@ -65,18 +65,19 @@ class Study:
 
 
 def police_folds(rows: Sequence[Row]) -> list[list[int]]:
-    """Row indices of split "police" in FOLDS parts; groups stay together."""
+    """Row indices of split "police" in FOLDS parts; groups stay together. Empty parts if there is no such row."""
     police = [index for index, row in enumerate(rows) if row.split == "police"]
     fold = split_by_group([rows[index] for index in police], FOLDS)
     return [[index for index in police if fold[rows[index].group] == part] for part in range(FOLDS)]
 
 
-def run_all(study: Study, net: nn.Module) -> nn.Module:
-    """Train everything and return the network that ships (not yet compressed).
+def run_all(study: Study, net: nn.Module) -> None:
+    """Train everything.
 
-    Writes `folder`/predictions.npz: logits and patches of "dev" and "unseen" (police) from the network that saw no
-    police picture, "police" cross-validated, and "final" (dev, from the shipped network), each with its row indices;
-    and teacher.npy for students: logits of every view from the network that saw no police picture.
+    Writes into `folder`: final.pt, the network that ships, not yet compressed; predictions.npz, logits and patches of
+    "dev" and "unseen" (police) from the network that saw no police picture, "police" cross-validated, and "final" (dev,
+    from the network that ships), each with its row indices; and teacher.npy for students, logits of every view from the
+    network that saw no police picture. Without police pictures there is neither "unseen" nor "police".
     """
     settings = study.config.optimisation
     pretrained = copy.deepcopy(net.state_dict())
@@ -87,24 +88,25 @@ def run_all(study: Study, net: nn.Module) -> nn.Module:
     dev, police = study.plain_views("dev"), study.plain_views("police")
     folds = police_folds(study.rows)
     everyone = [index for part in folds for index in part]
-    final = adapt(study, tuned, first, everyone, "final")
+    final = adapt(study, tuned, first, everyone, "final") if everyone else before
     found: dict[str, npt.NDArray[Any]] = {}
-    for name, heads, index in (("dev", before, dev), ("unseen", before, police), ("final", final, dev)):
+    sets = [("dev", before, dev), ("unseen", before, police), ("final", final, dev)]
+    for name, heads, index in sets if everyone else [sets[0], sets[2]]:
         answer = predict.predict(heads, tuned, index)
         found |= {f"{name}_logits": answer.logits.numpy(), f"{name}_patches": answer.patches.numpy()}
         found[f"{name}_rows"] = study.row_of[index]
     parts: dict[int, npt.NDArray[np.float32]] = {}
-    for number, held_out in enumerate(folds):
+    for number, held_out in enumerate(folds if everyone else ()):
         heads = adapt(study, tuned, first, [index for index in everyone if index not in held_out], f"fold-{number}")
         index = np.array([m for m in police if study.cache.views[m].row in held_out])
         parts |= dict(zip(index.tolist(), predict.predict(heads, tuned, index).logits.numpy(), strict=True))
-    found |= {"police_logits": np.stack([parts[m] for m in police]), "police_rows": study.row_of[police]}
+    if everyone:
+        found |= {"police_logits": np.stack([parts[m] for m in police]), "police_rows": study.row_of[police]}
     np.savez(study.folder / "predictions.npz", **found)  # type: ignore[arg-type]
     logits = predict.predict(before, tuned, np.arange(len(study.cache.views))).logits
     np.save(study.folder / TEACHER, logits.numpy())
     first.heads = final.heads
     torch.save(first.state_dict(), study.folder / "final.pt")
-    return first
 
 
 def blend(net: nn.Module, pretrained: dict[str, torch.Tensor], share: float) -> None:
@@ -125,7 +127,7 @@ def blend(net: nn.Module, pretrained: dict[str, torch.Tensor], share: float) -> 
 def tuned_inputs(study: Study, net: nn.Module, batch: int = 32) -> predict.Inputs:
     """What the trained trunk gives for every view, kept on disk as float16; answers for any of them."""
     path, count = study.folder / "tuned.npy", len(study.cache.views)
-    if not path.exists():
+    if not path.exists() or len(np.load(path, mmap_mode="r")) != count:
         temporary = path.with_suffix(".part.npy")
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             shape = (count, *net.tuned(study.inputs(np.arange(1))).shape[1:])  # type: ignore[operator]

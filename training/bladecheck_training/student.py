@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from bladecheck import bundle
+from bladecheck import bundle, weights
 from bladecheck_training import cache, export, frozen, padding, runs
 from bladecheck_training.calibrate import Platt
 from bladecheck_training.config import Config
@@ -25,25 +25,31 @@ def network(backbone: nn.Module) -> ConvNet:
 def study(config: Config, rows: list[Row]) -> runs.Study:
     """The teacher's views as pixels, with the answers of the teacher that saw no police picture."""
     folder = Path(config.model.teacher)
-    views = cache.read(folder / "cache", rows, config.data)
+    views = cache.read(folder / "cache", rows, config)
 
     def pixels(index: runs.Index) -> torch.Tensor:
         return torch.from_numpy(np.asarray(views.pixels[index]))
 
     teacher = torch.from_numpy(np.load(folder / runs.TEACHER))
+    if len(teacher) != len(views.views):
+        raise ValueError(
+            f"{folder} has answers to {len(teacher)} of {len(views.views)} views; train the teacher again."
+        )
     return runs.Study(config, rows, views, pixels, Path(config.work), teacher, pixels=True)
 
 
-def write(pupil: runs.Study, net: ConvNet, evidence: Platt, folder: Path) -> float:
-    """The graph into `folder`, its weights in half precision; returns how far torch and onnxruntime differ before that.
+def write(pupil: runs.Study, net: ConvNet, evidence: Platt, folder: Path) -> export.Written:
+    """The graph into `folder`, its weights in half precision.
 
     Raises:
-        RuntimeError: if they differ by too much.
+        RuntimeError: if torch and onnxruntime differ by too much.
     """
     plain, pixels = pupil.folder / "float.onnx", pupil.some_pixels()
     example = torch.from_numpy(pixels)
     with torch.inference_mode():
         expected = net.eval()(example).logits.numpy()
     export.convolutional(padding.fixed(net, example[:1]), pupil.config.spec.size, evidence, plain)
+    found = export.difference(plain, pixels, expected)
     export.halve(plain, folder / bundle.MODEL)
-    return export.difference(plain, pixels, expected)
+    (folder / weights.FILE).unlink(missing_ok=True)
+    return export.Written(plain, found)

@@ -21,14 +21,14 @@ CALIBRATION_VIEWS = 96
 
 def write(
     study: Study, backbone: nn.Module, net: TransformerTop, prepared: Path, evidence: Platt, folder: Path
-) -> float:
-    """The graph and its compact weights into `folder`; returns how far torch and onnxruntime differ in float32.
+) -> export.Written:
+    """The graph and its compact weights into `folder`.
 
     Args:
         prepared: folder of the frozen blocks.
 
     Raises:
-        RuntimeError: if they differ by too much.
+        RuntimeError: if torch and onnxruntime differ by too much in float32.
     """
     found = _parity(study, backbone, net, study.folder / "float")
     mean, std = frozen.normalisation(backbone)
@@ -37,7 +37,7 @@ def write(
     blocks = [*frozen.compact_blocks(prepared), *export.transformer_blocks(compacted, tokens)]
     trunk = export.Trunk(_state(backbone), mean, std, blocks, net.norm)
     export.transformer(trunk, net.heads, study.config.spec.size, evidence, True, folder)
-    return found
+    return export.Written(study.folder / "float" / bundle.MODEL, found)
 
 
 def _parity(study: Study, backbone: nn.Module, net: TransformerTop, folder: Path) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import math
 import time
@@ -44,13 +46,17 @@ class Task:
     pixels: bool = False
 
 
-def run(net: nn.Module, task: Task, settings: Optimisation, steps: int, folder: Path, device: str = "cpu") -> nn.Module:
-    """Train `net` in place and return its averaged copy.
+def run(net: nn.Module, task: Task, settings: Optimisation, steps: int, folder: Path) -> nn.Module:
+    """Train `net` in place, on a CUDA device if there is one, and return its averaged copy, on the CPU.
 
     Continues from `folder`/checkpoint.pt if there is one; writes one line of losses per 20 steps to curve.jsonl.
     Ctrl-C loses at most two minutes of work.
+
+    Raises:
+        ValueError: if the checkpoint is of a training with other settings or pictures.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    device, mark = "cuda" if torch.cuda.is_available() else "cpu", _mark(net, task, settings, steps)
     torch.manual_seed(settings.seed)
     net.to(device)
     decay = min(settings.average, 1 - 5 / steps) if steps > 10 else 0.5  # a short run must forget where it began
@@ -59,7 +65,7 @@ def run(net: nn.Module, task: Task, settings: Optimisation, steps: int, folder: 
     )
     optimiser = torch.optim.AdamW(_groups(net, settings), weight_decay=settings.weight_decay, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, steps, settings.warmup))
-    start = _resume(folder, net, average, optimiser, schedule)
+    start = _resume(folder, mark, net, average, optimiser, schedule)
     order, saved = _order(task.views, settings.batch * steps, settings.seed), time.monotonic()
     sums: dict[str, float] = {}
     summed = 0
@@ -86,11 +92,12 @@ def run(net: nn.Module, task: Task, settings: Optimisation, steps: int, folder: 
                 _log(folder, step + 1, {name: round(value / summed, 5) for name, value in sums.items()})
                 sums, summed = {}, 0
             if time.monotonic() - saved > SAVE_SECONDS:
-                _save(folder, step + 1, net, average, optimiser, schedule)
+                _save(folder, mark, step + 1, net, average, optimiser, schedule)
                 saved = time.monotonic()
-    _save(folder, steps, net, average, optimiser, schedule)
+    if start < steps:
+        _save(folder, mark, steps, net, average, optimiser, schedule)
     module: nn.Module = average.module
-    return module.eval()
+    return module.cpu().eval()
 
 
 def _step(net: nn.Module, task: Task, batch: np.ndarray, drop: float, device: str) -> dict[str, torch.Tensor]:
@@ -176,17 +183,36 @@ def _log(folder: Path, step: int, values: dict[str, float]) -> None:
         stream.write(json.dumps({"step": step, **values}) + "\n")
 
 
-def _save(folder: Path, step: int, *parts: object) -> None:
-    state = {"step": step, "parts": [part.state_dict() for part in parts]}  # type: ignore[attr-defined]
+def _mark(net: nn.Module, task: Task, settings: Optimisation, steps: int) -> str:
+    """What makes two trainings the same: settings, pictures, labels, teacher, and the weights they begin with."""
+    digest = hashlib.sha256(f"{steps} {settings}".encode())
+    known = [value for value in dataclasses.astuple(task.targets) if isinstance(value, torch.Tensor)]
+    teacher = [] if task.teacher is None else [task.teacher]
+    for values in (torch.from_numpy(task.views), *known, *teacher, *net.state_dict().values()):
+        digest.update(values.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _save(folder: Path, mark: str, step: int, *parts: object) -> None:
+    state = {"mark": mark, "step": step, "parts": [part.state_dict() for part in parts]}  # type: ignore[attr-defined]
     temporary = folder / (CHECKPOINT + ".part")
     torch.save(state, temporary)
     temporary.replace(folder / CHECKPOINT)
 
 
-def _resume(folder: Path, *parts: object) -> int:
+def _resume(folder: Path, mark: str, *parts: object) -> int:
     if not (folder / CHECKPOINT).exists():
         return 0
     state = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
+    if state.get("mark") != mark:
+        raise ValueError(
+            f"{folder} holds a training with other settings, pictures or labels. To train afresh, remove everything "
+            f"in {folder.parent} but the folders cache and frozen."
+        )
     for part, saved in zip(parts, state["parts"], strict=True):
         part.load_state_dict(saved)  # type: ignore[attr-defined]
-    return int(state["step"])
+    step, curve = int(state["step"]), folder / CURVE
+    if curve.exists():  # what was logged after the checkpoint will be logged again
+        lines = [line for line in curve.read_text().splitlines() if json.loads(line)["step"] <= step]
+        curve.write_text("".join(f"{line}\n" for line in lines))
+    return step

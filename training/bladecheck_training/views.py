@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from bladecheck import images
+from bladecheck.errors import BladecheckError
 from bladecheck.preprocess import Pixels, Spec, prepare
 from bladecheck_training.augment import Sample, augment, box_mask
 from bladecheck_training.config import Data
@@ -60,8 +61,15 @@ def scenes(rows: Sequence[Row], data: Data, most: int = 400) -> list[Image.Image
 
 
 def open_row(row: Row) -> Image.Image:
-    """The picture as RGB, at full size, through the service's own loader."""
-    return images.load(row.path.read_bytes()).frames[0]
+    """The picture as RGB, at full size, through the service's own loader.
+
+    Raises:
+        ValueError: naming a file that can't be read as a picture.
+    """
+    try:
+        return images.load(row.path.read_bytes()).frames[0]
+    except (OSError, BladecheckError) as error:
+        raise ValueError(f"{row.path}: {error}") from error
 
 
 def render(
