@@ -1,6 +1,6 @@
 """CPU time per picture for decode, prepare and inference apart, for each bundle, beside plain onnxruntime.
 
-    python benchmarks/classify.py [--pictures 60] [--bundles base]
+    python benchmarks/classify.py [--pictures 60] [--bundles base small]
 
 Pictures are drawn here: phone-like JPEGs of 1600 x 1200 with texture, so that anyone can run this. Times are CPU
 milliseconds on one core (time.process_time), medians over pictures; trust the ratios more than the numbers.
@@ -73,8 +73,10 @@ def measure(name: str, files: list[bytes]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=int, default=60)
-    parser.add_argument("--bundles", nargs="+", default=["base"])
+    parser.add_argument("--bundles", nargs="+", default=["base", "small"])
     arguments = parser.parse_args()
+    if arguments.pictures < 8:
+        parser.error("--pictures: at least 8, since one column is a batch of 8")
     files = draw(arguments.pictures)
     columns = "bundle", "ready after, s", "decode", "prepare", "inference", "whole", "plain b1", "plain b8", "ratio"
     print(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
