@@ -30,7 +30,7 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on. Beyond loopback an API key is required.")
     port: int = Field(8000, ge=0, le=65535, description="TCP port; 0 takes any free one.")
-    bundle: str | None = Field(None, description="Model: a bundle's name or folder. Unset: the shipped default.")
+    bundle: str | None = Field(None, description="Model: a bundle's name (`base`, `small`) or folder. Unset: `base`.")
     policy: str | None = Field(None, description="Policy: a shipped name or the path of a TOML file. Unset: default.")
     api_key_hashes: Annotated[tuple[str, ...], NoDecode] = Field(
         (),

@@ -39,13 +39,14 @@ def built(source: Path) -> Path:
     return source / "dist"
 
 
-def test_the_wheel_holds_the_package_and_its_model_only(built: Path) -> None:
+def test_the_wheel_holds_the_package_and_its_models_only(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"bladecheck"}
-    for name in (bundle.MANIFEST, bundle.MODEL, bundle.GOLDEN):
-        assert f"bladecheck/models/{bundle.DEFAULT}/{name}" in names
+    for folder in [path.parent.name for path in (built.parent / "models").glob(f"*/{bundle.MANIFEST}")]:
+        for name in (bundle.MANIFEST, bundle.MODEL, bundle.GOLDEN):
+            assert f"bladecheck/models/{folder}/{name}" in names
     assert "bladecheck/py.typed" in names
     assert not [name for name in names if "__pycache__" in name or "/tests/" in name or "training" in name]
 

@@ -32,7 +32,8 @@ def photo(name: str) -> bytes:
 def test_everyday_photos_are_clear(model: Classifier) -> None:
     decisions = {name: model.judge(model.load(photo(name))).decision for name in PHOTOS}
     assert Decision.HOLD not in decisions.values(), decisions
-    assert sum(decision is Decision.CLEAR for decision in decisions.values()) >= len(PHOTOS) - 1, decisions
+    doubtful = 1 if model.bundle.manifest.name == bundle.DEFAULT else 3  # the small model asks a person more often
+    assert sum(decision is Decision.CLEAR for decision in decisions.values()) >= len(PHOTOS) - doubtful, decisions
 
 
 def test_labelled_pictures_are_told_apart(model: Classifier, shared: Path) -> None:
