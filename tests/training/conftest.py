@@ -90,5 +90,9 @@ filter = "bicubic"
 epochs = 2.0
 batch = 8
 drop_tokens = 0.25
+[card]
+summary = "Drawn."
+limits = ["Only for tests."]
+tried = ["Nothing else."]
 """)
     return path

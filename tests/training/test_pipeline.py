@@ -51,6 +51,8 @@ def test_card_and_metrics_name_n_and_intervals(exported: Path) -> None:
     assert dev["knife_auc"]["low"] <= dev["knife_auc"]["value"] <= dev["knife_auc"]["high"]
     assert "cross-validated" in card
     assert "| 24 (12 positive) |" in card
+    for text in ("Drawn.", "- Only for tests.", "## Aims missed, and what was tried\n\n- Nothing else."):
+        assert text in card
 
 
 def test_plots_are_drawn(exported: Path, labelled: Path) -> None:

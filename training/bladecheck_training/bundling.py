@@ -85,7 +85,7 @@ def _manifest(
         "training": {
             "commit": commit(), "config": _plain(config), "python": platform.python_version(),
             "packages": {name: importlib.metadata.version(name) for name in PACKAGES}, **notes,
-        },
+        } | ({"tried": list(config.card.tried)} if config.card.tried else {}),
         "metrics": metrics,
         "limits": config.card.limits,
     }  # fmt: skip

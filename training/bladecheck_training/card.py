@@ -50,7 +50,9 @@ def render(bundle: Bundle) -> str:
     lines += ["", "## What it cannot do", "", *(f"- {limit}" for limit in manifest.limits), "", "## Data", ""]
     lines += _counts(manifest.data)
     lines += ["", "## How it was made", ""]
-    lines += [f"- {key}: {value}" for key, value in manifest.training.items()]
+    lines += [f"- {key}: {value}" for key, value in manifest.training.items() if key != "tried"]
+    if tried := manifest.training.get("tried"):
+        lines += ["", "## Aims missed, and what was tried", "", *(f"- {entry}" for entry in tried)]
     return "\n".join(lines) + "\n"
 
 

@@ -104,6 +104,7 @@ class Card:
         summary: one or two sentences.
         limits: what it cannot do.
         licences: of the pictures.
+        tried: aims that were missed and what was tried, for those who train the next one.
     """
 
     summary: str = "Trained with Bladecheck's pipeline."
@@ -112,6 +113,7 @@ class Card:
         "The kind of blade describes a look and is no legal finding; length cannot be told from a photo.",
     )
     licences: str = "Not stated."
+    tried: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
