@@ -10,7 +10,8 @@ import json
 import platform
 import subprocess
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def write(
     folder: Path,
     config: Config,
     rows: Sequence[Row],
-    used: Collection[int],
+    used: AbstractSet[int],
     fitted: Fitted,
     grid: int,
     metrics: dict[str, Any],
@@ -51,7 +52,7 @@ def write(
 
 
 def _manifest(
-    folder: Path, config: Config, rows: Sequence[Row], used: Collection[int], fitted: Fitted, grid: int,
+    folder: Path, config: Config, rows: Sequence[Row], used: AbstractSet[int], fitted: Fitted, grid: int,
     metrics: dict[str, Any], notes: dict[str, Any], golden: dict[str, Any],
 ) -> None:  # fmt: skip
     (folder / bundle.GOLDEN).write_text(json.dumps(golden, indent=1))
@@ -92,14 +93,14 @@ def _manifest(
     (folder / bundle.MANIFEST).write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
-def counts(rows: Sequence[Row], used: Collection[int]) -> dict[str, Any]:
+def counts(rows: Sequence[Row], used: AbstractSet[int]) -> dict[str, Any]:
     """Pictures by split and label, and by source, with how many of them took part in training."""
 
     def name(row: Row) -> str:
         return {1: "knife", 0: "no knife", None: "not judged"}[row.knife]
 
     def part(index: Sequence[int]) -> dict[str, int]:
-        return dict(Counter(name(rows[i]) for i in index)) | {"trained on": len(set(index) & set(used))}
+        return dict(Counter(name(rows[i]) for i in index)) | {"trained on": len(used & set(index))}
 
     return {
         "by_split": {split: part([i for i, row in enumerate(rows) if row.split == split])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -30,6 +30,11 @@ class Scored:
 
     rows: Sequence[Row]
     logits: Logits
+
+    @classmethod
+    def stored(cls, rows: Sequence[Row], found: Mapping[str, npt.NDArray[Any]], name: str) -> Scored:
+        """One of the sets in a file of predictions: <name>_rows, indices into `rows`, and <name>_logits."""
+        return cls([rows[int(row)] for row in found[f"{name}_rows"]], found[f"{name}_logits"])
 
     def only(self, keep: Callable[[Row], bool]) -> Scored:
         """The rows for which `keep` is true."""

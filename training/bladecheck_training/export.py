@@ -139,9 +139,9 @@ def halve(source: Path, target: Path) -> None:
     casts = []
     for tensor in model.graph.initializer:
         if tensor.data_type == onnx.TensorProto.FLOAT and math.prod(tensor.dims) >= SMALL:
-            name, value = tensor.name, numpy_helper.to_array(tensor)
-            tensor.CopyFrom(numpy_helper.from_array(value.astype(np.float16), f"{name}.half"))
-            if not np.isfinite(value.astype(np.float16)).all():
+            name, half = tensor.name, numpy_helper.to_array(tensor).astype(np.float16)
+            tensor.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
+            if not np.isfinite(half).all():
                 raise RuntimeError(f"{source}: {name} has values beyond the range of float16.")
             casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
     nodes = [*casts, *model.graph.node]

@@ -16,9 +16,14 @@ from bladecheck_training.evaluate import KNIFE, Fitted, Scored
 from bladecheck_training.runs import Study, police_folds
 
 
-def held_out(study: Study, found: dict[str, Any], name: str) -> Scored:
-    """One of the sets that `runs.run_all` wrote."""
-    return Scored([study.rows[int(row)] for row in found[f"{name}_rows"]], found[f"{name}_logits"])
+def police_sets(study: Study, found: dict[str, Any]) -> dict[str, Scored]:
+    """ "police" and "unseen" of predictions.npz; none if there was no police picture."""
+    return {name: Scored.stored(study.rows, found, name) for name in ("police", "unseen") if f"{name}_rows" in found}
+
+
+def fit(study: Study, dev: Scored, sets: dict[str, Scored]) -> Fitted:
+    """Calibration and thresholds from dev and, if there is one, the cross-validated police set."""
+    return evaluate.fit([dev, *(scored for name, scored in sets.items() if name == "police")], study.config.targets)
 
 
 def ship(study: Study, write: Callable[[Platt, Path], export.Written], target: Path) -> None:
@@ -35,12 +40,11 @@ def ship(study: Study, write: Callable[[Platt, Path], export.Written], target: P
     logits, evidence = export.answers(target / bundle.MODEL, pixels, study.config.threads)
     plain, _ = export.answers(written.plain, pixels, study.config.threads)
     dev = Scored(rows, logits)
-    sets = {name: held_out(study, found, name) for name in ("police", "unseen") if f"{name}_rows" in found}
-    police = sets.get("police")
-    fitted = evaluate.fit([dev, police] if police else [dev], study.config.targets)
+    sets = police_sets(study, found)
+    police, fitted = sets.get("police"), fit(study, dev, sets)
     measured = measure(dev, sets, fitted) | {
         "evidence map": {"peak inside a knife box, dev": evaluate.pointing(dev, evidence)},
-        "compression": compression(Scored(rows, plain), held_out(study, found, "final"), dev, fitted),
+        "compression": compression(Scored(rows, plain), Scored.stored(study.rows, found, "final"), dev, fitted),
         **left_out.measured(study),
         "slices of dev": evaluate.slices(dev, fitted),
     }

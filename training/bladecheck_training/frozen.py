@@ -41,11 +41,9 @@ def prepared(rows: Sequence[Row], spec: Spec, threads: int, backbone: nn.Module,
     torch.set_num_threads(threads)
     pixels = calibration_pixels(rows, spec)
     mean, std = normalisation(backbone)
-    x = torch.from_numpy(((pixels.astype(np.float32) / 255 - mean) / std).transpose(0, 3, 1, 2).copy())
-    with torch.inference_mode():
-        parts = [backbone.norm_pre(backbone._pos_embed(backbone.patch_embed(part))) for part in x.split(16)]  # type: ignore[operator]
+    first = embedded(backbone, pixels)
     state = {name: value.detach().numpy().copy() for name, value in backbone.state_dict().items()}
-    compact = list(compress.compress(backbone.blocks[:blocks], torch.cat(parts)))  # type: ignore[index, arg-type]
+    compact = list(compress.compress(backbone.blocks[:blocks], first))  # type: ignore[index, arg-type]
     (folder / BLOCKS).write_bytes(pickle.dumps(compact))
     graph = Graph()
     tokens = trunk(graph, state, mean, std, compact, integer=True)
@@ -75,6 +73,15 @@ def normalisation(backbone: nn.Module) -> tuple[vit_graph.Array, vit_graph.Array
     """Mean and standard deviation per channel, in 0..1, that the backbone was pretrained with."""
     config = resolve_data_config({}, model=backbone)
     return np.array(config["mean"], np.float32), np.array(config["std"], np.float32)
+
+
+def embedded(backbone: nn.Module, pixels: Pixels) -> torch.Tensor:
+    """What goes into the first block, float [N, T, D], of prepared pixels uint8 [N, S, S, 3]."""
+    mean, std = normalisation(backbone)
+    x = torch.from_numpy(((pixels.astype(np.float32) / 255 - mean) / std).transpose(0, 3, 1, 2).copy())
+    with torch.inference_mode():
+        parts = [backbone.norm_pre(backbone._pos_embed(backbone.patch_embed(part))) for part in x.split(16)]  # type: ignore[operator]
+        return torch.cat(parts)
 
 
 def trunk(

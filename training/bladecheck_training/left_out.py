@@ -25,19 +25,18 @@ def run(study: runs.Study, net: nn.Module) -> None:
     """
     settings, sources = study.config.optimisation, study.config.data.leave_out
     found: dict[str, npt.NDArray[Any]] = {}
+    views, dev = study.training_views([]), study.plain_views("dev")
+    source_of = np.array([study.rows[row].source for row in study.row_of])
+    plain = np.array([view.number == 0 for view in study.cache.views])
     for source in sources:
-        views = study.training_views([])
-        others = views[[study.rows[row].source != source for row in study.row_of[views]]]
-        epochs = settings.leave_out_epochs
+        others, elsewhere = (index[source_of[index] != source] for index in (views, dev))
         name = f"without-{zlib.crc32(source.encode()):08x}"
-        trained = runs.train_views(study, copy.deepcopy(net), others, name, epochs, settings)
-        theirs = [view.number == 0 and study.rows[view.row].source == source for view in study.cache.views]
-        dev = study.plain_views("dev")
-        elsewhere = dev[[study.rows[row].source != source for row in study.row_of[dev]]]
-        for key, index in ((source, np.flatnonzero(theirs)), (f"{source} dev", elsewhere)):
+        trained = runs.train_views(study, copy.deepcopy(net), others, name, settings.leave_out_epochs, settings)
+        theirs = np.flatnonzero(plain & (source_of == source))
+        for key, index in ((source, theirs), (f"{source} dev", elsewhere)):
             with torch.autocast("cpu", torch.bfloat16):
-                found[key] = predict.predict(trained, study.inputs, index).logits.numpy()
-            found[f"{key} rows"] = study.row_of[index]
+                found[f"{key}_logits"] = predict.predict(trained, study.inputs, index).logits.numpy()
+            found[f"{key}_rows"] = study.row_of[index]
     np.savez(study.folder / FILE, **found)  # type: ignore[arg-type]
 
 
@@ -47,14 +46,12 @@ def measured(study: runs.Study) -> dict[str, Any]:
         return {}
     found = dict(np.load(study.folder / FILE))
     return {
-        f"never trained on: {source}": _section(*(_scored(study, found, name) for name in (source, f"{source} dev")))
+        f"never trained on: {source}": _section(
+            *(Scored.stored(study.rows, found, name).known for name in (source, f"{source} dev"))
+        )
         for source in study.config.data.leave_out
-        if source in found
+        if f"{source}_rows" in found
     }
-
-
-def _scored(study: runs.Study, found: dict[str, Any], name: str) -> Scored:
-    return Scored([study.rows[int(row)] for row in found[f"{name} rows"]], found[name]).known
 
 
 def _section(scored: Scored, dev: Scored) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from bladecheck_training import backbones, cache, finish, frozen, left_out, mani
 from bladecheck_training import export as graphs
 from bladecheck_training.calibrate import Platt
 from bladecheck_training.config import Config
+from bladecheck_training.evaluate import Scored
 from bladecheck_training.net import ConvNet, TransformerTop
 
 
@@ -94,9 +95,10 @@ def network(run: Run) -> TransformerTop | ConvNet:
 
 def train(run: Run) -> None:
     """All trainings of the run, with their held-out predictions."""
-    runs.run_all(study(run), network(run))
+    views = study(run)
+    runs.run_all(views, network(run))
     if run.config.data.leave_out:
-        left_out.run(study(run), network(run))
+        left_out.run(views, network(run))
 
 
 def trained(run: Run) -> TransformerTop | ConvNet:
@@ -108,14 +110,9 @@ def trained(run: Run) -> TransformerTop | ConvNet:
 
 def evaluate(run: Run) -> None:
     """Print what the held-out predictions say, before anything is compressed or shipped."""
-    from bladecheck_training import evaluate as measures
-
-    found = dict(np.load(run.work / "predictions.npz"))
-    views = study(run)
-    sets = {name: finish.held_out(views, found, name) for name in ("police", "unseen") if f"{name}_rows" in found}
-    dev = finish.held_out(views, found, "final")
-    fitted = measures.fit([dev, *(sets[name] for name in sets if name == "police")], run.config.targets)
-    print(json.dumps(finish.measure(dev, sets, fitted), indent=1))
+    found, views = dict(np.load(run.work / "predictions.npz")), study(run)
+    dev, sets = Scored.stored(run.rows, found, "final"), finish.police_sets(views, found)
+    print(json.dumps(finish.measure(dev, sets, finish.fit(views, dev, sets)), indent=1))
 
 
 def export(run: Run) -> None:

@@ -75,8 +75,8 @@ def run_all(study: Study, net: nn.Module) -> None:
     """Train everything.
 
     Writes into `folder`: final.pt, the network that ships, not yet compressed; predictions.npz, logits and patches of
-    "dev" and "unseen" (police) from the network that saw no police picture, "police" cross-validated, and "final" (dev,
-    from the network that ships), each with its row indices; and teacher.npy for students, logits of every view from the
+    "unseen" (police) from the network that saw no police picture, "police" cross-validated, and "final" (dev, from the
+    network that ships), each with its row indices; and teacher.npy for students, logits of every view from the
     network that saw no police picture. Without police pictures there is neither "unseen" nor "police".
     """
     settings = study.config.optimisation
@@ -90,8 +90,7 @@ def run_all(study: Study, net: nn.Module) -> None:
     everyone = [index for part in folds for index in part]
     final = adapt(study, tuned, first, everyone, "final") if everyone else before
     found: dict[str, npt.NDArray[Any]] = {}
-    sets = [("dev", before, dev), ("unseen", before, police), ("final", final, dev)]
-    for name, heads, index in sets if everyone else [sets[0], sets[2]]:
+    for name, heads, index in [("final", final, dev), *([("unseen", before, police)] if everyone else [])]:
         answer = predict.predict(heads, tuned, index)
         found |= {f"{name}_logits": answer.logits.numpy(), f"{name}_patches": answer.patches.numpy()}
         found[f"{name}_rows"] = study.row_of[index]

@@ -46,9 +46,8 @@ def _parity(study: Study, backbone: nn.Module, net: TransformerTop, folder: Path
     mean, std = frozen.normalisation(backbone)
     pixels = study.some_pixels()
     lower = backbone.blocks[: study.config.model.frozen_blocks]  # type: ignore[index]
-    x = torch.from_numpy(((pixels.astype(np.float32) / 255 - mean) / std).transpose(0, 3, 1, 2).copy())
     with torch.inference_mode():
-        tokens = backbone.norm_pre(backbone._pos_embed(backbone.patch_embed(x)))  # type: ignore[operator]
+        tokens = frozen.embedded(backbone, pixels)
         for block in lower:
             tokens = block(tokens)
         expected = net(tokens).logits.numpy()
