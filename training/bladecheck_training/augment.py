@@ -14,6 +14,7 @@ from numpy.random import Generator
 from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter
 from scipy import ndimage
 
+Box = tuple[float, float, float, float]
 BICUBIC, BILINEAR = Image.Resampling.BICUBIC, Image.Resampling.BILINEAR
 
 
