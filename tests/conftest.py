@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bladecheck.bundle import Bundle, load
-from bladecheck.classifier import Classifier
+from bladecheck.core.bundle import Bundle, load
+from bladecheck.core.classifier import Classifier
 from tiny import write_bundle
 
 REPOSITORY = Path(__file__).parents[1]

@@ -14,8 +14,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image, ImageDraw
 
-from bladecheck import bundle, taxonomy
-from bladecheck.classifier import Classifier
+from bladecheck.core import bundle, taxonomy
+from bladecheck.core.classifier import Classifier
 
 SIZE, GRID = 32, 4
 LABELS, BLADES, FEATURES = taxonomy.LABELS, taxonomy.BLADES, taxonomy.FEATURES
@@ -122,7 +122,7 @@ def write_bundle(folder: Path) -> Path:
     for name, colour in (("red", RED), ("blue", BLUE), ("green", GREEN)):
         data = encode(draw(colour))
         picture = classifier.load(data)
-        scores = classifier.judge(picture).scores
+        scores = classifier.classify_one(picture).scores
         pixels = np.asarray(picture.frames[0].resize((SIZE, SIZE), Image.Resampling.BICUBIC))
         cases.append(
             {

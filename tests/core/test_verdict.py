@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bladecheck import taxonomy
-from bladecheck.bundle import Band, Gates, Thresholds
-from bladecheck.taxonomy import RANK, Decision
-from bladecheck.verdict import REASONS, Policy, Scores, Seen, decide
+from bladecheck.core import taxonomy
+from bladecheck.core.bundle import Band, Gates, Thresholds
+from bladecheck.core.taxonomy import RANK, Decision
+from bladecheck.core.verdict import REASONS, Policy, Scores, Seen, decide
 
 PROBABILITY = st.floats(0, 1)
 BANDS = st.tuples(PROBABILITY, PROBABILITY).map(lambda pair: Band(check=min(pair), hold=max(pair)))

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from bladecheck import bundle, taxonomy
-from bladecheck.classifier import Classifier
-from bladecheck.preprocess import prepare
+from bladecheck.core import bundle, taxonomy
+from bladecheck.core.classifier import Classifier
+from bladecheck.core.preprocess import prepare
 from bladecheck_training import card, export
 from bladecheck_training.config import Config
 from bladecheck_training.evaluate import Fitted

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bladecheck.preprocess import Spec
+from bladecheck.core.preprocess import Spec
 
 
 @dataclass(frozen=True)

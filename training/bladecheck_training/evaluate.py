@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bladecheck.taxonomy import BLADES, FEATURES, LABELS
+from bladecheck.core.taxonomy import BLADES, FEATURES, LABELS
 from bladecheck_training import metrics
 from bladecheck_training.calibrate import HeldOut, Platt, band, platt, temperature
 from bladecheck_training.config import Targets

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bladecheck import bundle
+from bladecheck.core import bundle
 from bladecheck_training import bundling, evaluate, export, left_out, metrics, plots
 from bladecheck_training.calibrate import Platt
 from bladecheck_training.evaluate import KNIFE, Fitted, Scored

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from bladecheck.taxonomy import BLADES, FEATURES, LABELS
+from bladecheck.core.taxonomy import BLADES, FEATURES, LABELS
 from bladecheck_training.manifest import Row
 from bladecheck_training.net import KNIFE, Answer, top_count
 from bladecheck_training.views import MAYBE

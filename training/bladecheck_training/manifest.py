@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bladecheck.taxonomy import BLADES
+from bladecheck.core.taxonomy import BLADES
 
 Box = tuple[float, float, float, float]
 FEATURE_LETTERS = {"S": "serrated", "H": "holes", "P": "points", "C": "lurid", "M": "several_knives"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from bladecheck.taxonomy import BLADES, FEATURES, LABELS
+from bladecheck.core.taxonomy import BLADES, FEATURES, LABELS
 
 WIDTH = len(LABELS) + len(BLADES) + len(FEATURES)
 KNIFE = LABELS.index("knife")

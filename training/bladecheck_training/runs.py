@@ -20,7 +20,7 @@ import torch
 from rich.progress import track
 from torch import nn
 
-from bladecheck.preprocess import Pixels
+from bladecheck.core.preprocess import Pixels
 from bladecheck_training import losses, predict, train
 from bladecheck_training.cache import Cache
 from bladecheck_training.config import Config, Optimisation

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from bladecheck import images
+from bladecheck.core import images
+from bladecheck.core.preprocess import Pixels, Spec, prepare
 from bladecheck.errors import BladecheckError
-from bladecheck.preprocess import Pixels, Spec, prepare
 from bladecheck_training.augment import Sample, augment, box_mask
 from bladecheck_training.config import Data
 from bladecheck_training.manifest import Row
