@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from pages.fetching import fetch
+from web.pages.fetching import fetch
 from playwright.sync_api import Browser, Page, Route, expect
 
 from bladecheck.core.classifier import Classifier
