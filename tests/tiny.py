@@ -38,15 +38,16 @@ def encode(image: Image.Image, format: str = "PNG", **options: Any) -> bytes:
 
 
 def graph() -> onnx.ModelProto:
-    """pixels uint8 [N, H, W, 3] -> logits [N, 18], evidence [N, 4, 4] in 0..1."""
+    """pixels uint8 [N, H, W, 3] -> logits [N, 20], evidence [N, 4, 4] in 0..1."""
     width = len(LABELS) + len(BLADES) + len(FEATURES)
     weight = np.zeros((3, width), np.float32)
     bias = np.zeros(width, np.float32)
     weight[:, 0], bias[0] = (16, -8, -8), -4  # knife: red against the other two
     weight[:, 1], bias[1] = (-8, -8, 16), -4  # gun: blue
-    weight[0, 2 + BLADES.index("zombie")] = 6
-    weight[1, 2 + BLADES.index("kitchen")] = 6
-    bias[2 + len(BLADES) :] = -6
+    bias[2] = -6  # other weapons: never
+    weight[0, len(LABELS) + BLADES.index("zombie")] = 6
+    weight[1, len(LABELS) + BLADES.index("kitchen")] = 6
+    bias[len(LABELS) + len(BLADES) :] = -6
     initializers = [
         numpy_helper.from_array(weight, "weight"),
         numpy_helper.from_array(bias, "bias"),

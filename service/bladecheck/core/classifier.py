@@ -7,7 +7,7 @@ let one picture change another's score; so one is a batch of one, and a batch is
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,22 +33,30 @@ Logits = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The graph's answer for one picture: logits [L], and the evidence map [rows, columns] in 0..1 or None."""
+    """The graph's answer for one look at a picture.
+
+    Attributes:
+        logits: float32 [L], ordered as `Outputs.names`.
+        evidence: where the knife is, [rows, columns] in 0..1, or None; of an occupancy map the plane of blades.
+        occupancy: [2, rows, columns] in 0..1, or None.
+        embedding: float32 [D], what the last linear layer reads, or None.
+    """
 
     logits: Logits
     evidence: Evidence | None
+    occupancy: Evidence | None = None
+    embedding: Logits | None = None
 
 
-def open_session(model: Path, compact: bool, threads: int = 1) -> onnxruntime.InferenceSession:
-    """A session on a graph, with the weights of the weights.npz beside it if it is `compact`; on `threads` cores."""
+def open_session(model: Path, stored: Collection[str], threads: int = 1) -> onnxruntime.InferenceSession:
+    """A session on a graph, with the tensors of those `stored` files beside it that hold any; on `threads` cores."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    if compact:
-        unpacked = weights.unpack(model.parent / weights.FILE)
-        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in unpacked.values()]
-        options.add_external_initializers(list(unpacked), values)
+    if tensors := weights.initializers(model.parent, stored):
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in tensors.values()]
+        options.add_external_initializers(list(tensors), values)
     return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
@@ -66,7 +74,7 @@ class Classifier:
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         self.bundle = bundle
         try:
-            self._session = open_session(bundle.model_path, weights.FILE in bundle.manifest.files, threads)
+            self._session = open_session(bundle.model_path, bundle.manifest.files, threads)
         except Exception as error:  # onnxruntime raises several unrelated types
             raise BundleError(f"{bundle.model_path} can't be loaded: {str(error)[:300]}") from error
         self._wanted = _check_graph(self._session, bundle)
@@ -86,21 +94,24 @@ class Classifier:
         Raises:
             NoScore: if a logit is not a finite number, which every comparison would take for a low score.
         """
-        answer: list[Any] = self._session.run(self._wanted, {"pixels": pixels[np.newaxis]})
-        if not np.isfinite(answer[0]).all():
+        answer = self._session.run(self._wanted, {"pixels": pixels[np.newaxis]})
+        found: dict[str, Any] = {name: value[0] for name, value in zip(self._wanted, answer, strict=True)}
+        if not np.isfinite(found["logits"]).all():
             raise NoScore(f"The model {self.bundle.manifest.name} gave no finite score for this picture.")
-        return Output(answer[0][0], answer[1][0] if len(answer) > 1 else None)
+        occupancy = found.get("occupancy")
+        evidence = found.get("evidence") if occupancy is None else occupancy[0]
+        return Output(found["logits"], evidence, occupancy, found.get("embedding"))
 
     def scores(self, logits: Logits) -> Scores:
         """Calibrate logits [L], ordered as the manifest's outputs."""
         outputs, calibration = self.bundle.manifest.outputs, self.bundle.manifest.calibration
-        names = outputs.labels + outputs.blades + outputs.features
         values = [float(value) for value in logits]
-        raw = dict(zip(names, values, strict=True))
+        raw = dict(zip(outputs.names, values, strict=True))
         return Scores(
             labels={name: calibrated(raw[name], calibration.labels[name]) for name in outputs.labels},
             blade=_softmax({name: raw[name] / calibration.blade_temperature for name in outputs.blades}),
             features={name: calibrated(raw[name], calibration.features[name]) for name in outputs.features},
+            weapon=_softmax({name: raw[name] / calibration.weapon_temperature for name in outputs.weapons}),
             raw=raw,
         )
 
@@ -127,6 +138,10 @@ def _check_graph(session: onnxruntime.InferenceSession, bundle: Bundle) -> list[
     wanted: dict[str, tuple[int, ...]] = {"logits": (expected.width,)}
     if expected.evidence:
         wanted["evidence"] = expected.evidence
+    if expected.occupancy:
+        wanted["occupancy"] = expected.occupancy
+    if expected.embedding:
+        wanted["embedding"] = (expected.embedding,)
     inputs = {item.name: item for item in session.get_inputs()}
     outputs = {item.name: item for item in session.get_outputs()}
     if set(inputs) != {"pixels"} or not set(wanted) <= set(outputs):

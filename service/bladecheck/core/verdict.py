@@ -22,15 +22,17 @@ class Scores:
     """What the model says of one picture.
 
     Attributes:
-        labels: calibrated probability per label, "knife" and "gun".
+        labels: calibrated probability per label, such as "knife" and "gun".
         blade: given a knife, the distribution over its kind; sums to 1.
         features: calibrated probability per feature.
+        weapon: given another weapon, the distribution over its kind; sums to 1.
         raw: uncalibrated logits by name, kept so that a published answer can be traced.
     """
 
     labels: Mapping[str, float]
     blade: Mapping[str, float] = field(default_factory=dict)
     features: Mapping[str, float] = field(default_factory=dict)
+    weapon: Mapping[str, float] = field(default_factory=dict)
     raw: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -110,10 +112,11 @@ REASONS: dict[str, str] = {
     "lurid": "The blade has a fantasy shape or lurid colours.",
     "several_knives": "More than one knife shows.",
     "in_hand": "Someone is holding it.",
+    "blood": "Blood, or something that looks like it, shows.",
     "too_small": "The picture is too small to judge.",
     "blank": "The picture is blank, or nearly so.",
 }
-BLADE_FEATURES = ("serrated", "holes", "points", "lurid", "several_knives", "in_hand")
+BLADE_FEATURES = ("serrated", "holes", "points", "lurid", "several_knives", "in_hand", "blood")
 
 
 def decide(scores: Scores, seen: Seen, thresholds: Thresholds, gates: Gates, policy: Policy | None = None) -> Verdict:
