@@ -86,8 +86,11 @@ class Verdict:
     """A decision with its grounds.
 
     Attributes:
-        evidence: a coarse map [rows, columns] of knife probability, or None.
-        frame: index into `Picture.frames` of the frame that decided, which `evidence` belongs to.
+        kind: of blade, if one is likely enough.
+        evidence: a map [rows, columns] in 0..1 of where the blade is, or None.
+        frame: index into `Picture.frames` of the frame that decided, which `evidence` and `embedding` belong to.
+        looks: how often the model looked, at whole frames and parts of them.
+        embedding: float32 [D], what the model's last layer read of that whole frame, or None.
     """
 
     decision: Decision
@@ -96,6 +99,8 @@ class Verdict:
     kind: str | None = None
     evidence: Evidence | None = None
     frame: int = 0
+    looks: int = 1
+    embedding: Evidence | None = field(default=None, repr=False, compare=False)
 
 
 REASONS: dict[str, str] = {
