@@ -157,3 +157,25 @@ def test_plain_pictures_have_no_seams() -> None:
     assert seams.parts(Image.new("RGB", (300, 200), "white")) == []
     assert seams.parts(draw(RED, (300, 200))) == []
     assert seams.parts(Image.new("RGB", (1, 900))) == []
+
+
+def test_where_the_blade_is_and_how_much_of_the_picture_it_takes(looking: Classifier) -> None:
+    verdict = looking.classify_one(looking.load(encode(cornered())))
+    assert verdict.peak == pytest.approx((0.5, 0.5, 1.0, 1.0), abs=0.05)
+    assert verdict.covered == pytest.approx(0.25, abs=0.05)
+    calm = looking.classify_one(looking.load(encode(draw((20, 200, 20)))))
+    assert (calm.peak, calm.covered) == (None, None)
+
+
+def test_pictures_unlike_the_measured_ones_are_told_apart(looking: Classifier) -> None:
+    near = looking.classify_one(looking.load(encode(draw((128, 128, 128))))).unlike
+    far = looking.classify_one(looking.load(encode(draw((255, 255, 255))))).unlike
+    assert near is not None
+    assert far is not None
+    assert near < 0.2 < far == pytest.approx(0.61, abs=0.2)
+
+
+def test_a_green_picture_is_another_weapon_of_its_kind(looking: Classifier) -> None:
+    verdict = looking.classify_one(looking.load(encode(draw((20, 230, 20)))))
+    assert (verdict.decision, verdict.weapon) == ("check", "axe")
+    assert [reason.code for reason in verdict.reasons] == ["no_knife", "other_weapon", "weapon_axe"]

@@ -8,12 +8,40 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from bladecheck.core.looks import Box
+from bladecheck.core.bundle import Manifest
+from bladecheck.core.looks import Box, Floats
 
 Cells = npt.NDArray[np.bool_]
 """[rows, columns] of a map: which cells."""
 FULL, MOST = 0.6, 12
 """A box is split where less than this share of its cells is meant, into at most so many boxes."""
+
+
+def cut(evidence: Floats | None, manifest: Manifest) -> float:
+    """From which value on a cell counts as blade: as the bundle says, or half the highest where none reaches that.
+
+    A map of where a score comes from (bundles of schema 1) has no such value; there it is midway between its extremes.
+    """
+    if evidence is None:
+        return 1.0
+    low, high = float(evidence.min()), float(evidence.max())
+    return min(manifest.thresholds.occupied, high / 2) if manifest.outputs.occupancy else (low + high) / 2
+
+
+def peak(evidence: Floats, from_: float) -> Box:
+    """The box around the highest cell and those joined to it by cells from this value on."""
+    rows, columns = evidence.shape
+    first = divmod(int(evidence.argmax()), columns)
+    joined, waiting = {first}, [first]
+    while waiting:
+        row, column = waiting.pop()
+        for place in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)):
+            inside = 0 <= place[0] < rows and 0 <= place[1] < columns
+            if inside and place not in joined and evidence[place] >= from_:
+                joined.add(place)
+                waiting.append(place)
+    ys, xs = zip(*joined, strict=True)
+    return (min(xs) / columns, min(ys) / rows, (max(xs) + 1) / columns, (max(ys) + 1) / rows)
 
 
 def grown(cells: Cells, margin: int) -> Cells:

@@ -21,12 +21,13 @@ os.environ["ORT_DISABLE_TELEMETRY"] = os.environ["ORT_TELEMETRY_DISABLED"] = "1"
 import onnxruntime
 from PIL import Image
 
-from bladecheck.core import images, looks, seams, weights
+from bladecheck.core import areas, images, looks, seams, weights
 from bladecheck.core.bundle import Bundle, Platt, find
 from bladecheck.core.images import Picture, PictureLimits
 from bladecheck.core.looks import WHOLE, Box
 from bladecheck.core.preprocess import Pixels, contrast, prepare, prepare_part
 from bladecheck.core.taxonomy import RANK
+from bladecheck.core.unlike import MeasuredRange
 from bladecheck.core.verdict import Evidence, Policy, Scores, Seen, Verdict, decide
 from bladecheck.errors import BundleError, NoScore
 
@@ -82,6 +83,7 @@ class Classifier:
         except Exception as error:  # onnxruntime raises several unrelated types
             raise BundleError(f"{bundle.model_path} can't be loaded: {str(error)[:300]}") from error
         self._wanted = _check_graph(self._session, bundle)
+        self._range = MeasuredRange.of(bundle)
         self._knife = bundle.manifest.outputs.labels.index("knife")
 
     @classmethod
@@ -175,7 +177,19 @@ class Classifier:
             verdict = decide(self.scores(output.logits), seen, manifest.thresholds, manifest.gates, policy)
             verdicts.append(replace(verdict, evidence=output.evidence, frame=index, embedding=output.embedding))
         worst = max(verdicts, key=lambda verdict: (RANK[verdict.decision], verdict.scores.labels["knife"]))
-        return replace(worst, looks=taken)
+        return replace(self._placed(worst), looks=taken)
+
+    def _placed(self, verdict: Verdict) -> Verdict:
+        """The verdict with where the blade is, how much of the picture it takes, and how unlike the measured ones."""
+        unlike = None
+        if self._range is not None and verdict.embedding is not None:
+            unlike = self._range.distance(verdict.embedding)
+        evidence, knife = verdict.evidence, any(one.code in ("knife", "knife_unsure") for one in verdict.reasons)
+        if evidence is None or not knife or not self.bundle.manifest.outputs.occupancy:
+            return replace(verdict, unlike=unlike)
+        cut = areas.cut(evidence, self.bundle.manifest)
+        covered = float((evidence >= cut).mean())
+        return replace(verdict, unlike=unlike, peak=areas.peak(evidence, cut), covered=covered)
 
 
 def _together(answers: Sequence[Output], boxes: Sequence[Box]) -> tuple[Evidence | None, Evidence | None]:

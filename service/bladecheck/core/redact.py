@@ -23,7 +23,7 @@ from bladecheck.core.classifier import Classifier
 from bladecheck.core.images import Picture, PictureLimits
 from bladecheck.core.looks import WHOLE, Box
 from bladecheck.core.taxonomy import Decision
-from bladecheck.core.verdict import Evidence, Policy, Verdict
+from bladecheck.core.verdict import Policy, Verdict
 from bladecheck.errors import BrokenPicture
 
 GRAIN = 12
@@ -91,7 +91,7 @@ def redact(
     frame = _standard_colours(picture.frames[0])
     for box in (*(areas or ()), *([crop] if crop else ())):
         places.to_pixels(box, frame.size)
-    cut = _cut(verdict.evidence, classifier)
+    cut = places.cut(verdict.evidence, classifier.bundle.manifest)
     cells, mask, after = _blade(verdict, cut), None, verdict
     if areas is None and cells.any():
         cells = _enough(frame, cells, cut, classifier, policy)
@@ -132,18 +132,6 @@ def _blade(verdict: Verdict, cut: float) -> Cells:
 
 def _says_knife(verdict: Verdict) -> bool:
     return any(reason.code in ("knife", "knife_unsure") for reason in verdict.reasons)
-
-
-def _cut(evidence: Evidence | None, classifier: Classifier) -> float:
-    """From which value on a cell counts as blade: as the bundle says, or half the highest where none reaches that.
-
-    A map of where a score comes from (bundles of schema 1) has no such value; there it is midway between its extremes.
-    """
-    manifest = classifier.bundle.manifest
-    if evidence is None:
-        return 1.0
-    low, high = float(evidence.min()), float(evidence.max())
-    return min(manifest.thresholds.occupied, high / 2) if manifest.outputs.occupancy else (low + high) / 2
 
 
 def _with_margin(cells: Cells) -> Cells:
