@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bladecheck import weights
-from bladecheck.bundle import find
-from bladecheck.classifier import Classifier, open_session
-from bladecheck.preprocess import Pixels, prepare
+from bladecheck.core import weights
+from bladecheck.core.bundle import find
+from bladecheck.core.classifier import Classifier, open_session
+from bladecheck.core.preprocess import Pixels, prepare
 
 
 def draw(count: int) -> list[bytes]:
@@ -60,7 +60,7 @@ def measure(name: str, files: list[bytes]) -> None:
     decode = statistics.median(cost(lambda d=data: classifier.load(d)) for data in files)
     prepared = statistics.median(cost(lambda p=picture: prepare(p.frames[0], spec)) for picture in pictures)
     inference = statistics.median(cost(lambda a=array: classifier.run(a)) for array in arrays)
-    whole = statistics.median(cost(lambda d=data: classifier.judge(classifier.load(d))) for data in files)
+    whole = statistics.median(cost(lambda d=data: classifier.classify_one(classifier.load(d))) for data in files)
     bundle = classifier.bundle
     bare = open_session(bundle.model_path, weights.FILE in bundle.manifest.files)
     bare.run(None, {"pixels": arrays[0][None]})

@@ -24,15 +24,15 @@ from pathlib import Path
 
 from drawing import photographs
 
-from bladecheck import fingerprint
 from bladecheck.archives import open_archive
-from bladecheck.classifier import Classifier
-from bladecheck.engines import Engine
-from bladecheck.engines.http import HttpEngine
-from bladecheck.engines.local import LocalEngine
-from bladecheck.policy import find
-from bladecheck.runs import RunFolder
-from bladecheck.score import Run
+from bladecheck.core.classifier import Classifier
+from bladecheck.core.policy_file import find
+from bladecheck.runs import fingerprint
+from bladecheck.runs.engines import Engine
+from bladecheck.runs.engines.http import HttpEngine
+from bladecheck.runs.engines.local import LocalEngine
+from bladecheck.runs.folder import RunFolder
+from bladecheck.runs.run import Run
 
 Seconds = tuple[float, float]
 """CPU and wall."""
@@ -59,7 +59,7 @@ def measures(
 ) -> dict[str, Callable[[], Seconds]]:
     def floor() -> None:
         def one(path: Path) -> None:
-            classifier.judge(classifier.load(path.read_bytes()))
+            classifier.classify_one(classifier.load(path.read_bytes()))
 
         with ThreadPoolExecutor(options.workers) as pool:
             for _ in pool.map(one, paths):

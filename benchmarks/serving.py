@@ -42,13 +42,13 @@ def commands(peers: str | None, bundle: str, port: int) -> dict[str, tuple[list[
 def alone(bundle: str, pictures: list[bytes], requests: int) -> tuple[float, float]:
     """Decoding, inference and verdict without any server: CPU ms per picture, and pictures a second."""
     from bladecheck import Classifier
-    from bladecheck.results import check
+    from bladecheck.core.result import classify_bytes
 
     classifier, process = Classifier.open(bundle), psutil.Process()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(lambda data: check(data, classifier), pictures[:8]))
+        list(pool.map(lambda data: classify_bytes(data, classifier), pictures[:8]))
         cpu, started = cpu_seconds(process), time.perf_counter()
-        list(pool.map(lambda index: check(pictures[index % len(pictures)], classifier), range(requests)))
+        list(pool.map(lambda index: classify_bytes(pictures[index % len(pictures)], classifier), range(requests)))
         seconds = time.perf_counter() - started
     return (cpu_seconds(process) - cpu) * 1000 / requests, requests / seconds
 

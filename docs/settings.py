@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bladecheck.settings import Settings
+from bladecheck.web.settings import Settings
 
 HEAD = """# Settings of the service
 

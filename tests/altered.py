@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bladecheck import bundle
+from bladecheck.core import bundle
 
 Change = Callable[[dict[str, Any]], object]
 

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bladecheck import fingerprint
 from bladecheck.cli.export import export
-from bladecheck.rowschema import Row
-from bladecheck.score import Finished
+from bladecheck.runs import fingerprint
+from bladecheck.runs.columns import Row
+from bladecheck.runs.run import Finished
 from tiny import BLUE, GREEN, RED, draw, encode
 
 COMMAND = [sys.executable, "-W", "error", "-c", "from bladecheck.cli import main; main()"]

@@ -7,7 +7,7 @@ from typing import Any
 import bentoml
 
 from bladecheck import Classifier
-from bladecheck.results import check
+from bladecheck.core.result import classify_bytes
 
 
 @bentoml.service(workers=os.cpu_count() or 1, traffic={"timeout": 60})
@@ -17,4 +17,4 @@ class Knives:
 
     @bentoml.api
     def predict(self, file: Path) -> dict[str, Any]:
-        return check(file.read_bytes(), self.classifier)
+        return classify_bytes(file.read_bytes(), self.classifier)

@@ -8,7 +8,7 @@ import litserve
 from fastapi import Request
 
 from bladecheck import Classifier
-from bladecheck.results import check
+from bladecheck.core.result import classify_bytes
 
 
 class Api(litserve.LitAPI):
@@ -19,7 +19,7 @@ class Api(litserve.LitAPI):
         return request["file"].file.read()  # type: ignore[index]
 
     def predict(self, data: bytes) -> dict[str, Any]:
-        return check(data, self.classifier)
+        return classify_bytes(data, self.classifier)
 
     def encode_response(self, output: dict[str, Any]) -> dict[str, Any]:
         return output

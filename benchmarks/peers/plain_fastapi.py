@@ -8,7 +8,7 @@ import uvicorn
 from fastapi import FastAPI, File
 
 from bladecheck import Classifier
-from bladecheck.results import check
+from bladecheck.core.result import classify_bytes
 
 app = FastAPI()
 classifier = Classifier.open(os.environ["BUNDLE"], threads=int(os.environ.get("THREADS", "1")))
@@ -16,7 +16,7 @@ classifier = Classifier.open(os.environ["BUNDLE"], threads=int(os.environ.get("T
 
 @app.post("/predict")
 def predict(file: Annotated[bytes, File()]) -> dict[str, Any]:
-    return check(file, classifier)
+    return classify_bytes(file, classifier)
 
 
 if __name__ == "__main__":

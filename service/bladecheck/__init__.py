@@ -2,7 +2,7 @@
 
 from bladecheck import Classifier
 classifier = Classifier.open()
-verdict = classifier.judge(classifier.load(open("photo.jpg", "rb").read()))
+verdict = classifier.classify_one(classifier.load(open("photo.jpg", "rb").read()))
 print(verdict.decision, verdict.scores.labels["knife"])
 """
 
@@ -12,13 +12,13 @@ __version__ = "0.1.0"
 __all__ = ["Classifier", "__version__"]
 
 if TYPE_CHECKING:
-    from bladecheck.classifier import Classifier
+    from bladecheck.core.classifier import Classifier
 
 
 def __getattr__(name: str) -> Any:
     # Imported on first use, so that `bladecheck --help` and the archive readers don't wait for onnxruntime.
     if name == "Classifier":
-        from bladecheck.classifier import Classifier
+        from bladecheck.core.classifier import Classifier
 
         return Classifier
     raise AttributeError(f"module 'bladecheck' has no attribute {name!r}")

@@ -15,8 +15,8 @@ import stamina
 import trustme
 
 from bladecheck.archives import Fetcher, FetchError, Status, open_archive
-from bladecheck.archives.addresses import is_public
-from bladecheck.archives.connection import Connector
+from bladecheck.archives.fetch.addresses import is_public
+from bladecheck.archives.fetch.connection import Connector
 
 HOST = "pbs.twimg.com"
 

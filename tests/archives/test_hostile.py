@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from bladecheck.archives import Limits, Status, open_archive
-from bladecheck.archives.gzip_stream import SeekableGzip
+from bladecheck.archives import ArchiveLimits, Status, open_archive
+from bladecheck.archives.containers.gzip_stream import SeekableGzip
 from bladecheck.errors import ArchiveError
 
 Make = Callable[..., Path]
 # As the usual limits, at a size that tests can write.
-SMALL = Limits(ratio_floor=1024 * 1024)
+SMALL = ArchiveLimits(ratio_floor=1024 * 1024)
 
 
 def rows(path: Path, **how: object) -> dict[str, tuple[str, str | None]]:
@@ -49,7 +49,7 @@ def test_a_bomb_among_pictures_is_a_row(tmp_path: Path, png: bytes) -> None:
 
 def test_a_member_beyond_the_cap_is_refused_when_opened(make_zip: Make, png: bytes) -> None:
     path = make_zip("a.zip", {"a.png": png + bytes(5000)})
-    with open_archive(path, limits=Limits(member_bytes=1000)) as archive:
+    with open_archive(path, limits=ArchiveLimits(member_bytes=1000)) as archive:
         (item,) = archive.items()
         with pytest.raises(ArchiveError, match="larger than 1000"):
             item.open()
@@ -74,7 +74,7 @@ def test_overlapping_members_are_refused(tmp_path: Path, png: bytes) -> None:
 def test_too_many_members(make_zip: Make, png: bytes) -> None:
     path = make_zip("many.zip", {f"{n}.png": png for n in range(20)})
     with pytest.raises(ArchiveError, match="20 files, more than 10"):
-        open_archive(path, limits=Limits(members=10))
+        open_archive(path, limits=ArchiveLimits(members=10))
 
 
 def test_a_nested_zip_is_a_row_with_a_reason(make_zip: Make, png: bytes) -> None:
@@ -242,7 +242,7 @@ def test_gzip_is_read_at_any_place(tmp_path: Path) -> None:
     with path.open("wb") as file:
         for start in range(0, len(data), 5_000_000):
             file.write(gzip.compress(data[start : start + 5_000_000], 1))
-    stream = SeekableGzip(path, Limits())
+    stream = SeekableGzip(path, ArchiveLimits())
     places = random.Random(1)
     for _ in range(60):
         at = places.randrange(len(data))

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bladecheck.archives import Item, open_archive
+from bladecheck.archives.data.mapping import urls_in
 from bladecheck.archives.dates import parse_date, snowflake_date
-from bladecheck.archives.mapping import urls_in
 from bladecheck.archives.names import date_in, normal, post_id_in, refusal
 from bladecheck.archives.readers.meta_download import unmangled
 from bladecheck.archives.values import clean, id_of

@@ -9,8 +9,8 @@ from typing import BinaryIO
 
 import pytest
 
-from bladecheck.archives import Fetcher, Item, Limits, Reader, ReaderRegistry, Source, open_archive
-from bladecheck.archives.folder_source import FolderSource
+from bladecheck.archives import ArchiveLimits, Fetcher, Item, Reader, ReaderRegistry, Source, open_archive
+from bladecheck.archives.containers.folder import FolderSource
 from bladecheck.errors import ArchiveError
 
 Make = Callable[..., Path]
@@ -111,7 +111,7 @@ class Watched(FolderSource):
     ],
 )
 def test_private_members_are_not_opened_to_tell_the_format(members: dict[str, object], make_folder: Make) -> None:
-    source = Watched(make_folder(members), Limits())
+    source = Watched(make_folder(members), ArchiveLimits())
     reader = ReaderRegistry().choose(source)
     for item in reader.read(source):
         assert "message" not in str(item.member)

@@ -9,8 +9,8 @@ from typing import BinaryIO
 
 import pytest
 
-from bladecheck.archives import Limits, Status, open_archive
-from bladecheck.archives.folder_source import FolderSource
+from bladecheck.archives import ArchiveLimits, Status, open_archive
+from bladecheck.archives.containers.folder import FolderSource
 from bladecheck.archives.readers.x_archive import XArchiveReader
 from bladecheck.archives.registry import ReaderRegistry
 
@@ -48,7 +48,7 @@ class Watched(FolderSource):
 
 
 def watched(path: Path) -> Watched:
-    source = Watched(path, Limits())
+    source = Watched(path, ArchiveLimits())
     source.opened = set()
     return source
 

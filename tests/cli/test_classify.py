@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from bladecheck import __version__
-from bladecheck.classifier import Classifier
-from bladecheck.results import check
+from bladecheck.core.classifier import Classifier
+from bladecheck.core.result import classify_bytes
 from odd import animation
 from tiny import GREEN, RED, draw, encode
 
@@ -49,7 +49,7 @@ def test_the_numbers_are_those_of_the_library(
     run: Any, pictures: Path, tiny_path: Path, classifier: Classifier
 ) -> None:
     for row in rows(run("classify", pictures, "--json", "--bundle", tiny_path)):
-        assert row == {"path": row["path"], **check(Path(row["path"]).read_bytes(), classifier)} | {
+        assert row == {"path": row["path"], **classify_bytes(Path(row["path"]).read_bytes(), classifier)} | {
             "policy": row["policy"]
         }
 

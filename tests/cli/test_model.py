@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from altered import alter, replace_file
-from bladecheck import bundle as bundles
+from bladecheck.core import bundle as bundles
 
 
 def test_show_says_what_the_model_is_and_cannot_do(run: Any, tiny_path: Path) -> None:

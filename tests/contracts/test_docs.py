@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import typer
 
-from bladecheck import cli, errors, problems, taxonomy, verdict
+from bladecheck import cli, errors
+from bladecheck.core import taxonomy, verdict
+from bladecheck.web import http_errors
 
 REPOSITORY = Path(__file__).parents[2]
 REFERENCE = (REPOSITORY / "docs" / "reference.md").read_text()
@@ -48,17 +50,18 @@ def test_every_command_error_is_documented_and_none_besides() -> None:
 
 def test_every_http_error_is_documented_with_its_status() -> None:
     codes = {
-        kind.code: kind.status for kind in below(problems.RequestError) if kind.__module__.startswith("bladecheck.")
+        kind.code: kind.status for kind in below(http_errors.RequestError) if kind.__module__.startswith("bladecheck.")
     }
     found = dict(re.findall(r"^\| `(\w+)` \| (\d+) \|", section("Error codes over HTTP"), re.MULTILINE))
     assert found == {**{code: str(status) for code, status in codes.items()}, "not_found": "404"}
-    assert set(problems.TITLES) <= set(found)
+    assert set(http_errors.TITLES) <= set(found)
 
 
 def test_every_reason_is_documented_word_for_word() -> None:
     found = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", section("Reason codes"), re.MULTILINE))
     blades = {f"blade_{name}": f"It looks like this kind: {words}." for name, words in taxonomy.BLADE_WORDS.items()}
-    assert found == {**verdict.REASONS, **blades}
+    weapons = {f"weapon_{name}": f"It looks like this kind: {words}." for name, words in taxonomy.WEAPON_WORDS.items()}
+    assert found == {**verdict.REASONS, **blades, **weapons}
 
 
 def test_every_decision_and_exit_code_is_documented() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bladecheck.classifier import Classifier
-from bladecheck.results import check
+from bladecheck.core.classifier import Classifier
+from bladecheck.core.result import classify_bytes
 from odd import animation, scene
 from serving import serve
 from tiny import BLUE, GREEN, PURPLE, RED, draw, encode
@@ -57,7 +57,7 @@ def test_three_ways_in_one_answer(files: list[Path], tiny_path: Path, classifier
         parts = [("file", (path.name, path.read_bytes())) for path in files]
         posted = client.post("/v1/classify", files=parts).json()["results"]
         raw = client.post("/v1/classify", content=files[0].read_bytes(), headers={"Content-Type": "image/jpeg"}).json()
-    called = [check(path.read_bytes(), classifier) for path in files]
+    called = [classify_bytes(path.read_bytes(), classifier) for path in files]
     assert len(typed) == len(posted) == len(called) == len(files)
     for path, *answers in zip(files, typed, posted, called, strict=True):
         first, second, third = ({key: answer.get(key) for key in SHARED} for answer in answers)

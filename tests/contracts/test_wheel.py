@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bladecheck import bundle
+from bladecheck.core import bundle
 from tiny import RED, draw, encode, write_bundle
 
 REPOSITORY = Path(__file__).parents[2]

@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 from PIL import Image
 
-from bladecheck import images
-from bladecheck.classifier import Classifier
-from bladecheck.taxonomy import Decision
-from bladecheck.verdict import Policy
+from bladecheck.core import images
+from bladecheck.core.classifier import Classifier
+from bladecheck.core.taxonomy import Decision
+from bladecheck.core.verdict import Policy
 from odd import animation, scene
 from tiny import BLUE, GREEN, RED, encode
 
@@ -24,37 +24,37 @@ def test_one_frame_with_a_knife_holds_the_whole(format: str, where: int, classif
     colours[where] = RED
     picture = classifier.load(animation(colours, format))
     assert (picture.frame_count, len(picture.frames)) == (4, 4)
-    verdict = classifier.judge(picture)
+    verdict = classifier.classify_one(picture)
     assert (verdict.decision, verdict.frame) == (Decision.HOLD, where)
 
 
 @pytest.mark.parametrize("format", ["WEBP", "PNG"])
 def test_frames_are_spread_evenly_from_first_to_last(format: str) -> None:
     shades = [(index * 25, 0, 0) for index in range(10)]
-    frames = images.load(animation(shades, format), images.Limits(frames=4)).frames
+    frames = images.load(animation(shades, format), images.PictureLimits(frames=4)).frames
     assert [round(frame.getpixel((40, 40))[0] / 25) for frame in frames] == [0, 3, 6, 9]
 
 
 def test_the_pixel_budget_limits_how_far_an_animation_is_decoded() -> None:
     data = animation([(index * 25, 0, 0) for index in range(10)], "WEBP")
-    picture = images.load(data, images.Limits(max_animation_pixels=5 * images.FRAME_COST))
+    picture = images.load(data, images.PictureLimits(max_animation_pixels=5 * images.FRAME_COST))
     assert picture.frame_count == 10
     assert picture.frames[-1].getpixel((40, 40))[0] == pytest.approx(100, abs=2)
 
 
 def test_all_sampled_frames_together_keep_to_the_pixel_limit() -> None:
     data = animation([RED, GREEN, BLUE, RED], "WEBP")
-    assert len(images.load(data, images.Limits(max_pixels=2 * 64 * 48)).frames) == 2
+    assert len(images.load(data, images.PictureLimits(max_pixels=2 * 64 * 48)).frames) == 2
     pages = [Image.new("RGB", (10, 10)), scene((300, 300)), scene((301, 300))]
     growing = encode(pages[0], "TIFF", save_all=True, append_images=pages[1:])
     with pytest.raises(images.PictureTooLarge):
-        images.load(growing, images.Limits(max_pixels=100_000))
+        images.load(growing, images.PictureLimits(max_pixels=100_000))
 
 
 def test_the_worst_frame_is_worst_by_decision_not_by_knife_score(classifier: Classifier) -> None:
     """A gun in one frame and a hint of red in another: the gun decides where the policy says hold."""
     picture = classifier.load(animation([(90, 40, 60), BLUE], "PNG"))
-    verdict = classifier.judge(picture, Policy(gun="hold"))
+    verdict = classifier.classify_one(picture, Policy(gun="hold"))
     assert (verdict.decision, verdict.frame) == (Decision.HOLD, 1)
 
 
@@ -62,7 +62,7 @@ def test_an_animation_that_starts_blank_is_still_judged(classifier: Classifier) 
     blank = Image.new("RGB", (64, 48), "white")
     red = images.load(animation([RED], "PNG")).frames[0]
     data = encode(blank, "PNG", save_all=True, append_images=[red])
-    assert classifier.judge(classifier.load(data)).decision is Decision.HOLD
+    assert classifier.classify_one(classifier.load(data)).decision is Decision.HOLD
 
 
 def test_a_frame_that_is_cut_off_is_a_typed_failure_or_a_picture() -> None:
@@ -85,8 +85,8 @@ def test_an_apng_that_promises_frames_it_lacks_is_refused_or_read() -> None:
 
 
 def test_evidence_belongs_to_the_deciding_frame(classifier: Classifier) -> None:
-    verdict = classifier.judge(classifier.load(animation([GREEN, RED], "PNG")))
-    alone = classifier.judge(classifier.load(animation([RED], "PNG")))
+    verdict = classifier.classify_one(classifier.load(animation([GREEN, RED], "PNG")))
+    alone = classifier.classify_one(classifier.load(animation([RED], "PNG")))
     assert verdict.evidence is not None
     assert alone.evidence is not None
     assert verdict.evidence.tolist() == alone.evidence.tolist()

@@ -11,8 +11,8 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 from altered import Change, alter, replace_file
-from bladecheck import bundle as bundles
-from bladecheck.classifier import Classifier
+from bladecheck.core import bundle as bundles
+from bladecheck.core.classifier import Classifier
 from bladecheck.errors import BundleError
 from tiny import SIZE, graph
 

@@ -16,14 +16,14 @@ from onnx import numpy_helper
 from PIL import Image
 
 from altered import replace_file
-from bladecheck import bundle as bundles
-from bladecheck.bundle import Platt
-from bladecheck.classifier import Classifier, calibrated
+from bladecheck.core import bundle as bundles
+from bladecheck.core.bundle import Platt
+from bladecheck.core.classifier import Classifier, calibrated
+from bladecheck.core.evidence import overlay
+from bladecheck.core.images import Picture
+from bladecheck.core.result import classify_bytes
+from bladecheck.core.verdict import Verdict
 from bladecheck.errors import NoScore
-from bladecheck.evidence import overlay
-from bladecheck.images import Picture
-from bladecheck.results import check
-from bladecheck.verdict import Verdict
 from odd import animation
 from tiny import BLUE, GREEN, PURPLE, RED, draw, encode, graph
 
@@ -42,7 +42,7 @@ def numbers(verdict: Verdict) -> list[float]:
 
 @pytest.mark.parametrize("size", [1, 3, 8])
 def test_batches_of_any_size_agree(size: int, classifier: Classifier, pictures: list[Picture]) -> None:
-    alone = [classifier.judge(picture) for picture in pictures]
+    alone = [classifier.classify_one(picture) for picture in pictures]
     batched: list[Verdict] = []
     for start in range(0, len(pictures), size):
         batched += classifier.classify(pictures[start : start + size])
@@ -62,9 +62,9 @@ def test_eight_threads_get_the_same_scores_as_one(classifier: Classifier) -> Non
         encode(draw(colour, (300, 200)), format) for colour in (RED, BLUE, GREEN, PURPLE) for format in ("PNG", "JPEG")
     ]
     data += [animation([GREEN, RED], format) for format in ("GIF", "WEBP", "PNG")] + [b"", b"text", data[0][:100]]
-    alone = [check(item, classifier) for item in data]
+    alone = [classify_bytes(item, classifier) for item in data]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(lambda item: check(item, classifier), data * 20))
+        together = list(pool.map(lambda item: classify_bytes(item, classifier), data * 20))
     assert together == alone * 20
 
 
@@ -92,14 +92,14 @@ def test_a_score_that_is_no_number_is_a_failure_and_never_clear(bad: float, fold
             initializer.CopyFrom(numpy_helper.from_array(values, "bias"))
     replace_file(folder, bundles.MODEL, model.SerializeToString())
     classifier = Classifier.open(folder)
-    result = check(encode(draw(GREEN)), classifier)
+    result = classify_bytes(encode(draw(GREEN)), classifier)
     assert (result["status"], result["decision"], result["error"]["code"]) == ("failed", "cannot_judge", "no_score")
     with pytest.raises(NoScore, match="tiny"):
-        classifier.judge(classifier.load(encode(draw(GREEN))))
+        classifier.classify_one(classifier.load(encode(draw(GREEN))))
 
 
 def test_results_have_one_shape_whatever_happens(classifier: Classifier) -> None:
-    good, bad = check(encode(draw(RED)), classifier), check(b"text", classifier)
+    good, bad = classify_bytes(encode(draw(RED)), classifier), classify_bytes(b"text", classifier)
     assert {"status", "decision", "reasons", "scores", "blade", "image", "model"} <= set(good)
     assert {"sha256", "width", "height", "format"} <= set(good["image"])
     assert {"status", "decision", "reasons", "error", "image", "model"} <= set(bad)
@@ -111,7 +111,7 @@ def test_results_have_one_shape_whatever_happens(classifier: Classifier) -> None
 def test_evidence_is_where_the_red_is(classifier: Classifier) -> None:
     image = Image.new("RGB", (64, 32), GREEN)
     image.paste(RED, (48, 0, 64, 8))
-    evidence = classifier.judge(classifier.load(encode(image))).evidence
+    evidence = classifier.classify_one(classifier.load(encode(image))).evidence
     assert evidence is not None
     assert evidence.shape == (4, 4)
     assert np.unravel_index(evidence.argmax(), evidence.shape) == (0, 3)
@@ -124,4 +124,4 @@ def test_evidence_is_where_the_red_is(classifier: Classifier) -> None:
 def test_importing_the_package_loads_no_model_runtime() -> None:
     code = "import sys, bladecheck as b; print('onnxruntime' in sys.modules, b.Classifier, 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.split() == ["False", "<class", "'bladecheck.classifier.Classifier'>", "False"]
+    assert done.stdout.split() == ["False", "<class", "'bladecheck.core.classifier.Classifier'>", "False"]

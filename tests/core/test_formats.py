@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bladecheck import images
-from bladecheck.classifier import Classifier
-from bladecheck.preprocess import Spec, prepare
+from bladecheck.core import images
+from bladecheck.core.classifier import Classifier
+from bladecheck.core.preprocess import Spec, prepare
 from odd import HEIC, animation, directory, exif, lossless, lossy, png16, scene
 from tiny import RED, draw, encode
 
@@ -40,8 +40,8 @@ def test_lossless_encodings_give_identical_pixels(name: str) -> None:
 
 @pytest.mark.parametrize("name", LOSSY)
 def test_lossy_encodings_give_nearly_the_same_score(name: str, classifier: Classifier) -> None:
-    reference = classifier.judge(classifier.load(encode(scene((610, 470)))))
-    verdict = classifier.judge(classifier.load(LOSSY[name]))
+    reference = classifier.classify_one(classifier.load(encode(scene((610, 470)))))
+    verdict = classifier.classify_one(classifier.load(LOSSY[name]))
     # CMYK without a colour profile is converted by the plain formula, which costs a few levels.
     assert verdict.scores.labels["knife"] == pytest.approx(reference.scores.labels["knife"], abs=0.03)
     assert images.load(LOSSY[name]).width == 610
@@ -192,7 +192,7 @@ def test_heic_with_its_decoder() -> None:
 def test_heic_without_its_decoder_is_a_typed_failure() -> None:
     code = (
         "import sys; sys.modules['pi_heif'] = None\n"
-        "from bladecheck import images\n"
+        "from bladecheck.core import images\n"
         "try: images.load(sys.stdin.buffer.read())\n"
         "except images.MissingDecoder as error: print(error.code, error.detail)"
     )
@@ -206,7 +206,7 @@ def test_heic_without_its_decoder_is_a_typed_failure() -> None:
 def test_size_limits_hold_for_heic_before_decoding() -> None:
     pytest.importorskip("pi_heif")
     with pytest.raises(images.PictureTooLarge, match="64 x 48"):
-        images.load(HEIC, images.Limits(max_pixels=64 * 48 - 1))
+        images.load(HEIC, images.PictureLimits(max_pixels=64 * 48 - 1))
 
 
 def test_picture_says_what_it_was() -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from altered import replace_file
-from bladecheck import bundle as bundles
-from bladecheck.classifier import Classifier
+from bladecheck.core import bundle as bundles
+from bladecheck.core.classifier import Classifier
+from bladecheck.core.golden import recorded, replay
 from bladecheck.errors import BundleError, GoldenMismatch
-from bladecheck.golden import recorded, replay
 
 
 def test_replay_is_exact_where_it_was_recorded(classifier: Classifier) -> None:

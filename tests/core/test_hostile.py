@@ -11,22 +11,22 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bladecheck import hazards, images
-from bladecheck.classifier import Classifier
+from bladecheck.core import hazards, images
+from bladecheck.core.classifier import Classifier
+from bladecheck.core.result import classify_bytes
 from bladecheck.errors import PictureError
-from bladecheck.results import check
 from odd import HEIC, animation, broken, gif, jpeg_scans, png_bomb, scene, tiff
 from tiny import BLUE, GREEN, RED, encode
 
 BROKEN, ROUNDS = broken(), 500
-SMALL = images.Limits(max_pixels=1_000_000, max_animation_pixels=4_000_000)
+SMALL = images.PictureLimits(max_pixels=1_000_000, max_animation_pixels=4_000_000)
 
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_what_cannot_be_read_is_a_typed_failure(name: str, classifier: Classifier) -> None:
     data, code = BROKEN[name]
     started = time.process_time()
-    result = check(data, classifier)
+    result = classify_bytes(data, classifier)
     assert (result["status"], result["decision"], result["error"]["code"]) == ("failed", "cannot_judge", code)
     assert result["error"]["detail"].endswith(".")
     assert len(result["error"]["detail"]) < 200
@@ -36,38 +36,38 @@ def test_what_cannot_be_read_is_a_typed_failure(name: str, classifier: Classifie
 @pytest.mark.parametrize(("size", "decision"), [((1, 1), "cannot_judge"), ((20_000, 10), "cannot_judge")])
 def test_tiny_and_thin_pictures_get_a_verdict(size: tuple[int, int], decision: str, classifier: Classifier) -> None:
     for format in ("PNG", "JPEG", "BMP", "TIFF", "GIF"):
-        result = check(encode(Image.new("RGB", size, RED), format), classifier)
+        result = classify_bytes(encode(Image.new("RGB", size, RED), format), classifier)
         assert (result["status"], result["decision"]) == ("ok", decision)
         assert [reason["code"] for reason in result["reasons"]] == ["too_small"]
 
 
 def test_long_but_tall_enough_is_judged(classifier: Classifier) -> None:
-    result = check(encode(scene((20_000, 40))), classifier)
+    result = classify_bytes(encode(scene((20_000, 40))), classifier)
     assert (result["status"], result["image"]["width"]) == ("ok", 20_000)
     assert "too_small" not in [reason["code"] for reason in result["reasons"]]
 
 
 def test_a_blank_picture_cannot_be_judged(classifier: Classifier) -> None:
-    result = check(encode(Image.new("RGB", (200, 200), RED)), classifier)
+    result = classify_bytes(encode(Image.new("RGB", (200, 200), RED)), classifier)
     assert [reason["code"] for reason in result["reasons"]] == ["blank"]
 
 
 def test_limits_are_exact_and_settable() -> None:
     data = encode(scene((50, 40)))
-    assert images.load(data, images.Limits(max_pixels=2000, max_bytes=len(data))).width == 50
-    for limits in (images.Limits(max_pixels=1999), images.Limits(max_bytes=len(data) - 1)):
+    assert images.load(data, images.PictureLimits(max_pixels=2000, max_bytes=len(data))).width == 50
+    for limits in (images.PictureLimits(max_pixels=1999), images.PictureLimits(max_bytes=len(data) - 1)):
         with pytest.raises(images.PictureTooLarge, match=r"1,999|the limit is"):
             images.load(data, limits)
     with pytest.raises(images.PictureTooLarge, match="more than 9 frames"):
-        images.load(gif(10), images.Limits(max_frames=9))
-    assert images.load(gif(10), images.Limits(max_frames=10)).frame_count == 10
+        images.load(gif(10), images.PictureLimits(max_frames=9))
+    assert images.load(gif(10), images.PictureLimits(max_frames=10)).frame_count == 10
 
 
 def test_limits_may_be_raised_beyond_pillows_own() -> None:
     data = encode(Image.new("1", (20_000, 9_500)))
     with pytest.raises(images.PictureTooLarge):
         images.load(data)
-    assert images.load(data, images.Limits(max_pixels=190_000_000)).width == 20_000
+    assert images.load(data, images.PictureLimits(max_pixels=190_000_000)).width == 20_000
 
 
 def test_headers_are_counted_as_decoders_do() -> None:
@@ -98,7 +98,7 @@ def test_scans_elsewhere_in_a_jpeg_do_not_count_and_cannot_hide_others() -> None
 def test_bytes_after_the_end_of_a_jpeg_do_not_matter() -> None:
     video = random.Random(1).randbytes(20_000_000)  # as phones append to a "motion photo"
     data = encode(scene((4000, 3000)), "JPEG", progressive=True) + video
-    assert images.load(data, images.Limits(max_scan_pixels=10 * 12_000_000)).width == 4000
+    assert images.load(data, images.PictureLimits(max_scan_pixels=10 * 12_000_000)).width == 4000
 
 
 def samples() -> dict[str, bytes]:
@@ -148,7 +148,7 @@ def test_only_picture_errors_escape_from_damaged_bytes(name: str) -> None:
 
 MEASURE = """
 import sys, time
-from bladecheck import images
+from bladecheck.core import images
 def peak(): return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) // 1024
 data = open(sys.argv[1], "rb").read()
 images.load(open(sys.argv[2], "rb").read())

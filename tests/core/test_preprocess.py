@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from bladecheck.core.preprocess import FILTERS, FITS, PAD_COLOUR, Spec, contrast, prepare
 from bladecheck.errors import BundleError
-from bladecheck.preprocess import FILTERS, FITS, PAD_COLOUR, Spec, contrast, prepare
 from odd import scene
 
 SPECS = [(fit, filter) for fit in FITS for filter in FILTERS]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bladecheck import bundle
-from bladecheck.classifier import Classifier
-from bladecheck.verdict import Decision
+from bladecheck.core import bundle
+from bladecheck.core.classifier import Classifier
+from bladecheck.core.verdict import Decision
 
 PHOTOS = ("astronaut.png", "brick.png", "chelsea.png", "coffee.png", "coins.png", "grass.png", "gravel.png",
           "motorcycle_left.png", "retina.jpg", "rocket.jpg")  # fmt: skip
@@ -30,7 +30,7 @@ def photo(name: str) -> bytes:
 
 
 def test_everyday_photos_are_clear(model: Classifier) -> None:
-    decisions = {name: model.judge(model.load(photo(name))).decision for name in PHOTOS}
+    decisions = {name: model.classify_one(model.load(photo(name))).decision for name in PHOTOS}
     assert Decision.HOLD not in decisions.values(), decisions
     doubtful = 1 if model.bundle.manifest.name == bundle.DEFAULT else 3  # the small model asks a person more often
     assert sum(decision is Decision.CLEAR for decision in decisions.values()) >= len(PHOTOS) - doubtful, decisions
@@ -41,7 +41,7 @@ def test_labelled_pictures_are_told_apart(model: Classifier, shared: Path) -> No
         dev = [row for row in csv.DictReader(stream) if row["split"] == "dev" and row["knife"]]
     sample = [row for knife in "10" for row in [row for row in dev if row["knife"] == knife][:EACH]]
     verdicts = [
-        model.judge(model.load((shared / "data" / "images" / f"{row['id']}.jpg").read_bytes())) for row in sample
+        model.classify_one(model.load((shared / "data" / "images" / f"{row['id']}.jpg").read_bytes())) for row in sample
     ]
     scores = [verdict.scores.labels["knife"] for verdict in verdicts]
     pairs = [knife > other for knife in scores[:EACH] for other in scores[EACH:]]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from bladecheck import errors, taxonomy
-from bladecheck.taxonomy import RANK, Decision
-from bladecheck.verdict import BLADE_FEATURES, REASONS
+from bladecheck import errors
+from bladecheck.core import taxonomy
+from bladecheck.core.taxonomy import RANK, Decision
+from bladecheck.core.verdict import BLADE_FEATURES, REASONS
 
 LEGAL = re.compile(
     r"\b(illegal|legal|offence|offensive weapon|banned|prohibited|crime|criminal|unlawful)\b", re.IGNORECASE

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from bladecheck import weights
+from bladecheck.core import weights
 from bladecheck_training import calibrate, compress, config, evaluate, gptq, losses, manifest, metrics, runs, views
 from bladecheck_training.augment import Sample, augment, cut_out
 from bladecheck_training.config import Data, Targets

@@ -12,10 +12,10 @@ import torch
 from timm.layers import Conv2dSame  # type: ignore[attr-defined]
 from typer.testing import CliRunner
 
-from bladecheck import bundle
-from bladecheck.classifier import Classifier
-from bladecheck.golden import replay
-from bladecheck.preprocess import prepare
+from bladecheck.core import bundle
+from bladecheck.core.classifier import Classifier
+from bladecheck.core.golden import replay
+from bladecheck.core.preprocess import prepare
 from bladecheck_training import backbones, cache, config, export, frozen, manifest, padding, pipeline, student, train
 from bladecheck_training.__main__ import app
 
@@ -36,7 +36,7 @@ def test_bundle_loads_and_golden_replays(exported: Path) -> None:
 def test_scores_from_the_service_are_those_of_the_graph(exported: Path, labelled: Path) -> None:
     classifier = Classifier(bundle.load(exported))
     picture = classifier.load((labelled / "images" / "p50.jpg").read_bytes())
-    verdict = classifier.judge(picture)
+    verdict = classifier.classify_one(picture)
     logits, evidence = export.answers(exported / bundle.MODEL, prepare(picture.frames[0], classifier.bundle.spec)[None])
     assert list(verdict.scores.raw.values()) == pytest.approx(logits[0].tolist(), abs=1e-6)
     assert verdict.evidence is not None
@@ -193,7 +193,7 @@ def test_own_pictures_without_police_or_guns_become_a_bundle(labelled: Path, con
     assert not any("police" in name for name in loaded.manifest.metrics)
     assert loaded.manifest.thresholds.labels["gun"].check == 1.0
     assert loaded.manifest.thresholds.feature_seen == {}
-    verdict = Classifier(loaded).judge(Classifier(loaded).load((labelled / "images" / "p50.jpg").read_bytes()))
+    verdict = Classifier(loaded).classify_one(Classifier(loaded).load((labelled / "images" / "p50.jpg").read_bytes()))
     assert verdict.scores.labels["gun"] < 1
 
 

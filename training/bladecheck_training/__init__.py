@@ -1,3 +1,3 @@
 """Training pipeline of Bladecheck: labelled pictures in, a checked bundle out. See docs/training.md."""
 
-import bladecheck.classifier  # noqa: F401  turns onnxruntime's telemetry off before anything here imports it
+import bladecheck.core.classifier  # noqa: F401  turns onnxruntime's telemetry off before anything here imports it

@@ -20,10 +20,10 @@ import numpy as np
 import onnx
 from PIL import Image, ImageDraw
 
-from bladecheck import bundle, taxonomy
-from bladecheck.classifier import Classifier
-from bladecheck.preprocess import prepare
-from bladecheck.weights import HEADS
+from bladecheck.core import bundle, taxonomy
+from bladecheck.core.classifier import Classifier
+from bladecheck.core.preprocess import prepare
+from bladecheck.core.weights import HEADS
 from bladecheck_training import card, export, novelty
 from bladecheck_training.calibrate import Platt
 from bladecheck_training.config import Config, Targets
@@ -190,7 +190,7 @@ def golden(classifier: Classifier) -> list[dict[str, Any]]:
     for name, data in _drawings().items():
         picture = classifier.load(data)
         pixels = prepare(picture.frames[0], classifier.bundle.spec)
-        scores = classifier.scores(classifier.run(pixels).logits)
+        scores = classifier.scores(classifier.look(picture.frames[0], pixels).logits)
         values = {**scores.labels, **scores.blade, **scores.features, **scores.weapon}
         cases.append({
             "name": name,

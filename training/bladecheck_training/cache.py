@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import Progress
 
-from bladecheck.preprocess import Pixels, Spec
+from bladecheck.core.preprocess import Pixels, Spec
 from bladecheck_training import frozen
 from bladecheck_training import views as v
 from bladecheck_training.augment import Box

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bladecheck.bundle import Bundle
+from bladecheck.core.bundle import Bundle
 
 NAMES = {
     "knife_auc": "Knife: area under the ROC curve",

@@ -46,7 +46,7 @@ def plain(image: Image.Image, value: int = NOTHING) -> Scene:
 
 
 def boxed(image: Image.Image, boxes: Sequence[Box]) -> Scene:
-    """A knife picture: unknown within boxes (left, top, right, bottom in 0..1), nothing outside; no box: all unknown."""
+    """A knife picture: unknown in its boxes (left, top, right, bottom in 0..1), nothing outside; no box: unknown."""
     if not boxes:
         return plain(image, UNKNOWN)
     scene = plain(image)

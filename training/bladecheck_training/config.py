@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from bladecheck.preprocess import Spec
+from bladecheck.core.preprocess import Spec
 
 Box = tuple[float, float, float, float]
 
@@ -159,10 +159,12 @@ class Looks:
 
     Attributes:
         crops: (left, top, right, bottom) in 0..1, each.
+        sure: from this first score on no further look is taken; 1: always one, since kinds and the map gain by it.
         kinds: kinds and features of the "best" look, or "weighted" by each look's knife probability.
     """
 
     crops: tuple[tuple[float, ...], ...] = ()
+    sure: float = 1.0
     kinds: Literal["best", "weighted"] = "best"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bladecheck.taxonomy import BLADES, FEATURES, LABELS, WEAPONS
+from bladecheck.core.taxonomy import BLADES, FEATURES, LABELS, WEAPONS
 from bladecheck_training import metrics
 from bladecheck_training.calibrate import HeldOut, Platt, band, gate, platt, sure, temperature
 from bladecheck_training.config import Config, Targets
@@ -121,8 +121,7 @@ def fit(sets: Sequence[Scored], config: Config) -> Fitted:
 def look_again(sets: Sequence[Scored], config: Config) -> Rule:
     """From which to which first score a second look is taken.
 
-    `again_from` is the highest cut below which at most `targets.again` of the knives of each set lie; `again_to` the
-    first score from which a picture is held whatever the other looks say.
+    `again_from` is the highest cut below which at most `targets.again` of the knives of each set lie.
     """
     first = _platt([scored.once for scored in sets], KNIFE, lambda row: row.knife)
     if not config.crops:
@@ -132,13 +131,8 @@ def look_again(sets: Sequence[Scored], config: Config) -> Rule:
         known = scored.known
         score = np.sort(first(known.looks[:, 0, KNIFE])[known.knife == 1])
         cuts.append(score[int(np.floor(config.targets.again * len(score)))] * 0.999 if len(score) else 0.0)
-    whole = Rule(0.0, 1.0, config.looks.kinds, first)
-    every = [scored.by(whole) for scored in sets]
-    labels = _platt(every, KNIFE, lambda row: row.knife)
-    hold = band([_held_out(s.known, labels) for s in every], config.targets)[1]
-    logit = (np.log(hold / (1 - hold)) - labels.shift) / labels.scale
-    again_to = float(first(np.array(logit)))
-    return Rule(round(float(min([*cuts, again_to])), 4), round(again_to, 4), config.looks.kinds, first)
+    again_to = config.looks.sure
+    return Rule(round(float(min([*cuts, again_to])), 4), again_to, config.looks.kinds, first)
 
 
 def _kinds(

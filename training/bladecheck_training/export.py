@@ -18,7 +18,7 @@ from onnx import helper, numpy_helper
 from rich.progress import track
 from torch import nn
 
-from bladecheck import bundle, weights
+from bladecheck.core import bundle, weights
 from bladecheck_training import compress, frozen, vit_graph
 from bladecheck_training.net import FINER, WIDTH, Heads, TransformerTop, top_count
 from bladecheck_training.parent import Parent

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from bladecheck import bundle
-from bladecheck.bundle import Bundle
-from bladecheck_training import bundling, evaluate, export, left_out, looks, metrics, novelty, occupancy, plots
+from bladecheck.core import bundle
+from bladecheck.core.bundle import Bundle
+from bladecheck.core.looks import WHOLE
+from bladecheck_training import bundling, evaluate, export, left_out, metrics, novelty, occupancy, plots
 from bladecheck_training.evaluate import KNIFE, Fitted, Scored
 from bladecheck_training.looks import Rule
 from bladecheck_training.runs import Study, police_folds
@@ -94,7 +95,7 @@ def measure(sets: dict[str, Scored], fitted: Fitted) -> dict[str, Any]:
 
 def mapped(study: Study, found: dict[str, Any]) -> tuple[dict[str, Any], float]:
     """What the map reaches, and from which value on a cell counts as occupied."""
-    boxes, rows = [looks.WHOLE, *study.config.crops], study.library.rows
+    boxes, rows = [WHOLE, *study.config.crops], study.library.rows
     result: dict[str, Any] = {}
     dev = [rows[str(key)] for key in found["final_ids"]]
     boxed = [index for index, row in enumerate(dev) if row.boxes]

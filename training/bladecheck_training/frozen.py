@@ -14,9 +14,9 @@ from onnx import TensorProto, helper
 from timm.data import resolve_data_config  # type: ignore[attr-defined]
 from torch import nn
 
-from bladecheck import weights
-from bladecheck.classifier import open_session
-from bladecheck.preprocess import Pixels, Spec, prepare
+from bladecheck.core import weights
+from bladecheck.core.classifier import open_session
+from bladecheck.core.preprocess import Pixels, Spec, prepare
 from bladecheck_training import compress, views, vit_graph
 from bladecheck_training.manifest import Row
 from bladecheck_training.vit_graph import Block, Graph

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from bladecheck_training.calibrate import Platt
-from bladecheck_training.config import Box
 from bladecheck_training.net import KNIFE, LABEL
 
 Floats = npt.NDArray[np.float32]
-WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -48,24 +44,3 @@ def combine(logits: Floats, kinds: str) -> Floats:
         found = (logits * (share / share.sum(1, keepdims=True))[:, :, None]).sum(1).astype(np.float32)
     found[:, LABEL] = logits[:, :, LABEL].max(1)
     return found
-
-
-def merged(maps: Floats, boxes: Sequence[Box], side: int) -> Floats:
-    """Maps [J, R, C] of looks at these parts of a picture as one map [side, side]: the highest value counts."""
-    result = np.zeros((side, side), np.float32)
-    centres = (np.arange(side) + 0.5) / side
-    for values, (left, top, right, bottom) in zip(maps, boxes, strict=True):
-        inside_x, inside_y = (centres >= left) & (centres < right), (centres >= top) & (centres < bottom)
-        rows, columns = values.shape
-        picture = Image.fromarray(values.astype(np.float32))
-        box = [(centre - low) / (high - low) * count
-               for low, high, count, centre in ((left, right, columns, centres[inside_x][0] - 0.5 / side),
-                                                (top, bottom, rows, centres[inside_y][0] - 0.5 / side),
-                                                (left, right, columns, centres[inside_x][-1] + 0.5 / side),
-                                                (top, bottom, rows, centres[inside_y][-1] + 0.5 / side))]  # fmt: skip
-        box = [min(max(0.0, edge), limit) for edge, limit in zip(box, (columns, rows, columns, rows), strict=True)]
-        size = (int(inside_x.sum()), int(inside_y.sum()))
-        part = np.asarray(picture.resize(size, Image.Resampling.BILINEAR, box=tuple(box)))
-        place = np.ix_(inside_y, inside_x)
-        result[place] = np.maximum(result[place], part)
-    return result

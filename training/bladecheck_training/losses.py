@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from bladecheck.taxonomy import BLADES
+from bladecheck.core.taxonomy import BLADES
 from bladecheck_training.compose import BLADE as IN_BLADE
 from bladecheck_training.compose import EITHER, REST
 from bladecheck_training.compose import UNKNOWN as IN_UNKNOWN

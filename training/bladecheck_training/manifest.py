@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bladecheck.taxonomy import BLADES, WEAPONS
+from bladecheck.core.taxonomy import BLADES, WEAPONS
 from bladecheck_training.config import Data
 
 Box = tuple[float, float, float, float]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from bladecheck.taxonomy import BLADES, FEATURES, LABELS, WEAPONS
+from bladecheck.core.taxonomy import BLADES, FEATURES, LABELS, WEAPONS
 
 KNIFE = LABELS.index("knife")
 LABEL = slice(0, len(LABELS))
@@ -81,7 +81,7 @@ class Heads(nn.Module):
     def forward(
         self, summary: torch.Tensor, patches: torch.Tensor, middle: torch.Tensor | None = None, whole: bool = True
     ) -> Answer:
-        """summary float [B, 1, D], patches float [B, P, D], middle float [B, P, M] or None; a `whole` grid has a map."""
+        """summary float [B, 1, D], patches float [B, P, D], middle float [B, P, M] or None; `whole`: with a map."""
         weights = self.query(patches).softmax(1)  # [B, P, Q]
         pooled = (weights.transpose(1, 2) @ patches).mean(1)
         scores = self.patch(patches).squeeze(2)

@@ -10,11 +10,12 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
-from bladecheck_training import compose, looks, metrics
-from bladecheck_training.config import Box
+from bladecheck.core.looks import MAP_SIDE as SIDE
+from bladecheck.core.looks import Box, merged
+from bladecheck_training import compose, metrics
 from bladecheck_training.manifest import Row
 
-SIDE, PIXELS = 56, 336
+PIXELS = 336
 MARGIN = 1
 """Cells added around what is occupied: the blur's margin."""
 COVERED, SPILT = 0.95, 0.25
@@ -25,7 +26,7 @@ Floats = npt.NDArray[np.float32]
 def blades(maps: npt.NDArray[Any], boxes: Sequence[Box]) -> Floats:
     """One map of the blade a picture, float32 [N, SIDE, SIDE] in 0..1, from logits [N, J, 2, R, C] of looks."""
     chances = 1 / (1 + np.exp(-maps[:, :, 0].astype(np.float32)))
-    return np.stack([looks.merged(each, boxes, SIDE) for each in chances])
+    return np.stack([merged(list(each), boxes, SIDE) for each in chances])
 
 
 def hiding(rows: Sequence[Row], maps: Floats, cut: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

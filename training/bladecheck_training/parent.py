@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from bladecheck import bundle, weights
-from bladecheck.bundle import Bundle
+from bladecheck.core import bundle, weights
+from bladecheck.core.bundle import Bundle
 from bladecheck_training.cache import Trunk
 from bladecheck_training.vit_graph import Graph
 

@@ -22,7 +22,7 @@ import torch
 from rich.progress import track
 from torch import nn
 
-from bladecheck.preprocess import Pixels
+from bladecheck.core.preprocess import Pixels
 from bladecheck_training import last, losses, predict, train, truth
 from bladecheck_training.cache import Cache
 from bladecheck_training.config import Config, Optimisation
@@ -75,7 +75,7 @@ class Study:
 
     def _asked(self) -> torch.Tensor:
         """The parent's answers in this network's columns, NaN where it has none, float [M, WIDTH]."""
-        from bladecheck.taxonomy import BLADES, FEATURES, LABELS, WEAPONS
+        from bladecheck.core.taxonomy import BLADES, FEATURES, LABELS, WEAPONS
 
         answers = torch.full((len(self.cache.views), WIDTH), float("nan"))
         if self.cache.logits is not None:

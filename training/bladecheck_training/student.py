@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from bladecheck import bundle, weights
+from bladecheck.core import bundle, weights
 from bladecheck_training import cache, export, frozen, padding, runs
 from bladecheck_training.config import Config
 from bladecheck_training.net import ConvNet

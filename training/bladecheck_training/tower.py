@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from bladecheck import bundle
+from bladecheck.core import bundle
 from bladecheck_training import compress, export, frozen
 from bladecheck_training.net import Heads, TransformerTop, read
 from bladecheck_training.parent import Parent

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bladecheck.taxonomy import BLADES, FEATURES, LABELS, WEAPONS
+from bladecheck.core.taxonomy import BLADES, FEATURES, LABELS, WEAPONS
 from bladecheck_training.compose import BLADE, EITHER, UNKNOWN, Classes
 from bladecheck_training.manifest import Row
 from bladecheck_training.views import CELLS, Library, View

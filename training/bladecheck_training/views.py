@@ -18,9 +18,9 @@ import numpy.typing as npt
 from numpy.random import Generator
 from PIL import Image
 
-from bladecheck import images
+from bladecheck.core import images
+from bladecheck.core.preprocess import Pixels, Spec, prepare
 from bladecheck.errors import BladecheckError
-from bladecheck.preprocess import Pixels, Spec, prepare
 from bladecheck_training import augment, compose
 from bladecheck_training.augment import Box
 from bladecheck_training.compose import Classes, Scene

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from bladecheck import weights
+from bladecheck.core import weights
 from bladecheck_training.gptq import Compact
 
 Array = npt.NDArray[Any]

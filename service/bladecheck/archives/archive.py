@@ -8,16 +8,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bladecheck.archives.found import Found, Tally
+from bladecheck.archives.containers.limits import ArchiveLimits
+from bladecheck.archives.containers.merged import MergedSource
+from bladecheck.archives.containers.opening import open_sources
+from bladecheck.archives.containers.source import Source
+from bladecheck.archives.data.mapping import TableMapping
+from bladecheck.archives.found import Found, Log, Tally
 from bladecheck.archives.item import Item
-from bladecheck.archives.limits import Limits
-from bladecheck.archives.log import Log
-from bladecheck.archives.mapping import TableMapping
-from bladecheck.archives.merged_source import MergedSource
-from bladecheck.archives.opening import open_sources
 from bladecheck.archives.readers.base import JoinsParts, Reader
 from bladecheck.archives.registry import ReaderRegistry
-from bladecheck.archives.source import Source
 from bladecheck.errors import ArchiveError
 
 
@@ -111,7 +110,7 @@ def open_archive(
     format: str | None = None,
     mapping: TableMapping | Mapping[str, str | bool | None] | None = None,
     exif_dates: bool = False,
-    limits: Limits | None = None,
+    limits: ArchiveLimits | None = None,
     registry: ReaderRegistry | None = None,
 ) -> Archive:
     """Opens what the paths hold: files, folders, containers; parts of one export are joined.
@@ -135,7 +134,7 @@ def open_archive(
     registry = registry or ReaderRegistry(mapping=mapping, exif_dates=exif_dates)
     if mapping is not None and format is None:
         format = "table"
-    sources = [source for path in wanted for source in open_sources(path, limits or Limits(), registry.certain)]
+    sources = [source for path in wanted for source in open_sources(path, limits or ArchiveLimits(), registry.certain)]
     try:
         chosen = [(registry.named(format) if format else registry.choose(source), source) for source in sources]
     except ArchiveError:

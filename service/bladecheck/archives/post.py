@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from bladecheck.archives.containers.source import Source
 from bladecheck.archives.dates import parse_date, snowflake_date
 from bladecheck.archives.item import DateSource, Item, MediaType, Status
-from bladecheck.archives.source import Source
 from bladecheck.archives.values import JSON, text_of
 
 PLATFORM_HOSTS: tuple[tuple[str, str], ...] = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 
-from bladecheck.archives.mapping import TableMapping
+from bladecheck.archives.containers.source import Source
+from bladecheck.archives.data.mapping import TableMapping
 from bladecheck.archives.readers.auto_archiver import AutoArchiverReader
 from bladecheck.archives.readers.base import Reader
 from bladecheck.archives.readers.bluesky import BlueskyReader
@@ -26,7 +27,6 @@ from bladecheck.archives.readers.warc import WarcReader
 from bladecheck.archives.readers.x_archive import XArchiveReader
 from bladecheck.archives.readers.yt_dlp import YtDlpReader
 from bladecheck.archives.readers.zeeschuimer import ZeeschuimerReader
-from bladecheck.archives.source import Source
 from bladecheck.errors import ArchiveError
 
 ENTRY_POINTS = "bladecheck.readers"

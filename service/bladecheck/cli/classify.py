@@ -11,14 +11,14 @@ from typing import Annotated
 
 import typer
 
-from bladecheck.classifier import Classifier
 from bladecheck.cli.sources import STDIN, SUFFIXES, expand, read, usable_cores
+from bladecheck.core.classifier import Classifier
+from bladecheck.core.evidence import overlay
+from bladecheck.core.images import PictureLimits
+from bladecheck.core.policy_file import find as find_policy
+from bladecheck.core.result import Result, classify_bytes, failed
+from bladecheck.core.verdict import Policy
 from bladecheck.errors import PictureError
-from bladecheck.evidence import overlay
-from bladecheck.images import Limits
-from bladecheck.policy import find as find_policy
-from bladecheck.results import Result, check, failed
-from bladecheck.verdict import Policy
 
 EVIDENCE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 
@@ -70,14 +70,14 @@ def classify(
 
 def _results(classifier: Classifier, policy: Policy, files: list[str], threads: int) -> Iterator[tuple[str, Result]]:
     """Results in the order of `files`; a file that can't be read is a failed result."""
-    limits = Limits()
+    limits = PictureLimits()
 
     def work(path: str) -> Result:
         try:
             data = read(path, limits.max_bytes)
         except PictureError as error:
             return failed(None, error, classifier.bundle.identity, policy)
-        return check(data, classifier, policy, limits)
+        return classify_bytes(data, classifier, policy, limits)
 
     def start(path: str) -> tuple[str, Future[Result]]:
         if path != STDIN:
@@ -135,6 +135,6 @@ def _refuse_evidence(files: list[str], target: Path) -> None:
 
 
 def _save_evidence(classifier: Classifier, policy: Policy, path: str, target: Path) -> None:
-    picture = classifier.load(read(path, Limits().max_bytes))
-    verdict = classifier.judge(picture, policy)
+    picture = classifier.load(read(path, PictureLimits().max_bytes))
+    verdict = classifier.classify_one(picture, policy)
     overlay(picture.frames[verdict.frame], verdict.evidence).save(target)

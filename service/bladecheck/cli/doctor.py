@@ -11,10 +11,10 @@ import time
 from PIL import features
 
 from bladecheck import __version__
-from bladecheck.bundle import available
-from bladecheck.classifier import Classifier
+from bladecheck.core.bundle import available
+from bladecheck.core.classifier import Classifier
+from bladecheck.core.golden import replay
 from bladecheck.errors import BladecheckError
-from bladecheck.golden import replay
 
 OPTIONAL = {
     "fastapi": "the service: pip install 'bladecheck[serve]'",

@@ -11,11 +11,11 @@ from typing import Annotated
 import typer
 
 from bladecheck.errors import RunError
-from bladecheck.ledger import Ledger
-from bladecheck.outputs import Export
-from bladecheck.outputs.registry import FORMATS, save
-from bladecheck.runs import RunFolder
-from bladecheck.summary import zone
+from bladecheck.runs.exports import Export
+from bladecheck.runs.exports.registry import FORMATS, save
+from bladecheck.runs.folder import RunFolder
+from bladecheck.runs.summary import zone
+from bladecheck.runs.table import Ledger
 
 
 def export(

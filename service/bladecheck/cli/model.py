@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from bladecheck.bundle import available, find
-from bladecheck.classifier import Classifier
-from bladecheck.golden import replay
+from bladecheck.core.bundle import available, find
+from bladecheck.core.classifier import Classifier
+from bladecheck.core.golden import replay
 
 app = typer.Typer(no_args_is_help=True, help="Show or verify a model bundle.")
 Name = Annotated[str | None, typer.Argument(help="A bundle's name or folder. Default: base.")]

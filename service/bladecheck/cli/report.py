@@ -26,7 +26,7 @@ def report(
 
         bladecheck report run --timezone Europe/London -o report.html
     """
-    from bladecheck.report.page import render, save
+    from bladecheck.runs.report.page import render, save
 
     target = output or run / "report.html"
     with opened(run, timezone) as (found, ledger):

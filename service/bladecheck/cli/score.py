@@ -15,8 +15,7 @@ from typing import Any
 
 import typer
 
-from bladecheck import archives, fingerprint, policy
-from bladecheck import score as scoring
+from bladecheck import archives
 from bladecheck.archives import Archive, Found
 from bladecheck.cli.progress import watch
 from bladecheck.cli.score_options import (
@@ -37,11 +36,14 @@ from bladecheck.cli.score_options import (
     Workers,
     Zone,
 )
-from bladecheck.engines import Engine
+from bladecheck.core import policy_file
 from bladecheck.errors import RunError, ServerError
-from bladecheck.resume import Again, look_back
-from bladecheck.runs import RunFolder
-from bladecheck.summary import zone
+from bladecheck.runs import fingerprint
+from bladecheck.runs import run as scoring
+from bladecheck.runs.engines import Engine
+from bladecheck.runs.folder import RunFolder
+from bladecheck.runs.resume import Again, look_back
+from bladecheck.runs.summary import zone
 
 EXIT_FAILURES, EXIT_STOPPED = 2, 130
 SHOW_CURSOR = b"\x1b[?25h\n"
@@ -146,16 +148,16 @@ def _engine(
     stop: threading.Event,
 ) -> Engine:  # fmt: skip
     if server is None:
-        from bladecheck.classifier import Classifier
-        from bladecheck.engines.local import LocalEngine
+        from bladecheck.core.classifier import Classifier
+        from bladecheck.runs.engines.local import LocalEngine
 
-        return LocalEngine(Classifier.open(bundle), policy.find(rules), workers, near)
+        return LocalEngine(Classifier.open(bundle), policy_file.find(rules), workers, near)
     if bundle:
         raise typer.BadParameter("--bundle and --server don't go together: the server decides on the model.")
-    from bladecheck.engines.http import HttpEngine
+    from bladecheck.runs.engines.http import HttpEngine
 
     engine = HttpEngine(server, key, workers, near, stop=stop)
-    if rules and policy.find(rules).sha256 != engine.policy["sha256"]:
+    if rules and policy_file.find(rules).sha256 != engine.policy["sha256"]:
         raise RunError(
             f"{server} judges by policy {engine.policy['name']!r}, not by {rules!r}: start it with that one."
         )

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bladecheck import __version__, bundle, policy
+from bladecheck import __version__
+from bladecheck.core import bundle, policy_file
+from bladecheck.core.verdict import Policy
 from bladecheck.errors import SettingsError
-from bladecheck.verdict import Policy
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from bladecheck.settings import Settings
+    from bladecheck.web.settings import Settings
 
 NO_MODEL = 3
 
@@ -29,8 +30,8 @@ class Builder:
     policy: Policy
 
     def __call__(self, settings: Settings) -> FastAPI:
-        from bladecheck.app import create_app
-        from bladecheck.classifier import Classifier
+        from bladecheck.core.classifier import Classifier
+        from bladecheck.web.app import create_app
 
         return create_app(lambda: Classifier(self.bundle), settings, self.policy)
 
@@ -64,9 +65,9 @@ def serve(
 
 
 def _run(settings: Settings) -> int:
-    from bladecheck.server import address, listen, run_many, run_one
+    from bladecheck.web.server import address, listen, run_many, run_one
 
-    build = Builder(bundle.find(settings.bundle), policy.find(settings.policy))
+    build = Builder(bundle.find(settings.bundle), policy_file.find(settings.policy))
     bound = listen(settings)
     print(
         f"Bladecheck {__version__} is starting on {address(bound)}: open that in a browser; for programs, "
@@ -84,7 +85,7 @@ def read_settings(given: dict[str, Any]) -> Settings:
     from pydantic import ValidationError
     from pydantic_settings import SettingsError as UnreadableSetting
 
-    from bladecheck.settings import Settings
+    from bladecheck.web.settings import Settings
 
     known = {f"BLADECHECK_{name.upper()}" for name in Settings.model_fields}
     for name in sorted(os.environ):
@@ -117,7 +118,7 @@ def check_exposure(settings: Settings) -> None:
 
 
 def _print_key() -> None:
-    from bladecheck.guard import new_key
+    from bladecheck.web.keys import new_key
 
     key, digest = new_key()
     print(f"Key, for the client (shown once, not stored):   {key}")

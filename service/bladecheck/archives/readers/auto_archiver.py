@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from bladecheck.archives.containers.source import Source
+from bladecheck.archives.data.mapping import urls_in
+from bladecheck.archives.data.tables import Table
 from bladecheck.archives.dates import parse_date
 from bladecheck.archives.item import Item
-from bladecheck.archives.mapping import urls_in
 from bladecheck.archives.names import ending, is_picture_name, is_video_name
 from bladecheck.archives.post import Post, account_in_url, dated, https, id_in_url, plain_text, platform_of
 from bladecheck.archives.readers.table_presets import PresetTableReader
-from bladecheck.archives.source import Source
-from bladecheck.archives.tables import Table
 from bladecheck.archives.values import JSON, text_of
 
 PDQ_DIGITS = 64

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
+from bladecheck.archives.containers.source import Source
 from bladecheck.archives.item import Item
-from bladecheck.archives.source import Source
 
 
 @runtime_checkable

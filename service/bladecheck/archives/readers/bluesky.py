@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from bladecheck.archives.containers.source import Source
+from bladecheck.archives.data.records import records
 from bladecheck.archives.item import Item
 from bladecheck.archives.post import Post, dated, https
 from bladecheck.archives.readers.bluesky_car import car_items
 from bladecheck.archives.readers.json_files import json_names, localized, sampled
 from bladecheck.archives.readers.pictures import loose_pictures
-from bladecheck.archives.records import records
-from bladecheck.archives.source import Source
 from bladecheck.archives.values import dict_of, dig, first_text, handle_of, list_of, text_of
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from posixpath import basename, dirname
 from typing import Any
 
+from bladecheck.archives.containers.source import Source
 from bladecheck.archives.item import Item
 from bladecheck.archives.post import Post, dated
-from bladecheck.archives.source import Source
 from bladecheck.archives.values import dict_of, dig, list_of, text_of
 from bladecheck.errors import ArchiveError
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from bladecheck.archives.containers.source import Source
+from bladecheck.archives.data.tables import Table
 from bladecheck.archives.item import Item
 from bladecheck.archives.post import Post, dated, https, id_in_url
 from bladecheck.archives.readers.table_presets import PresetTableReader
-from bladecheck.archives.source import Source
-from bladecheck.archives.tables import Table
 from bladecheck.archives.values import first_text, handle_of, text_of
 
 FACEBOOK = frozenset(("page name", "facebook id", "post created", "type", "url"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from bladecheck.archives.containers.source import Source
+from bladecheck.archives.data.records import document
 from bladecheck.archives.item import Item
 from bladecheck.archives.post import Post, dated
 from bladecheck.archives.readers.meta_download import (
@@ -16,8 +18,6 @@ from bladecheck.archives.readers.meta_download import (
     unmangled,
     warn_of_html,
 )
-from bladecheck.archives.records import document
-from bladecheck.archives.source import Source
 from bladecheck.archives.values import dict_of, dig, list_of
 
 POSTS = re.compile(r"(?:^|/)(?:your_posts|profile_posts|page_posts|posts)[^/]*_\d+\.json$")

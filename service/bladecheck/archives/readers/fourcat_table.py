@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from bladecheck.archives.containers.source import Source
+from bladecheck.archives.data.mapping import YES, is_film_url, urls_in
+from bladecheck.archives.data.tables import Table
 from bladecheck.archives.item import Item
-from bladecheck.archives.mapping import YES, is_film_url, urls_in
 from bladecheck.archives.post import Post, account_in_url, dated, https, plain_text, platform_of
 from bladecheck.archives.readers.table_presets import PresetTableReader
-from bladecheck.archives.source import Source
-from bladecheck.archives.tables import Table
 from bladecheck.archives.values import first_text, handle_of, text_of
 
 PICTURE_COLUMNS = ("images", "image_urls", "image_url", "media_urls", "media_url", "photo_url", "thumbnail_url")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from posixpath import basename, dirname
 
+from bladecheck.archives.containers.source import Source
+from bladecheck.archives.data.records import document
 from bladecheck.archives.item import Item, MediaType
 from bladecheck.archives.names import is_picture_name, is_video_name
 from bladecheck.archives.post import Post, dated, platform_of, x_post_url
 from bladecheck.archives.readers.pictures import loose_pictures
-from bladecheck.archives.records import document
-from bladecheck.archives.source import Source
 from bladecheck.archives.values import JSON, dict_of, id_of, list_of, text_of
 
 METADATA = ".metadata.json"

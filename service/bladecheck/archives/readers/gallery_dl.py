@@ -7,12 +7,12 @@ from dataclasses import replace
 from itertools import islice
 from posixpath import basename
 
+from bladecheck.archives.containers.source import Source
+from bladecheck.archives.data.records import document
 from bladecheck.archives.item import Item, MediaType
 from bladecheck.archives.names import is_junk, is_picture_name, is_video_name
 from bladecheck.archives.post import Post, dated, x_post_url
 from bladecheck.archives.readers.pictures import loose_item, stem
-from bladecheck.archives.records import document
-from bladecheck.archives.source import Source
 from bladecheck.archives.values import JSON, dict_of, dig, first_id, first_text, handle_of, text_of
 
 PLATFORMS = {"twitter": "x", "nitter": "x"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from bladecheck.archives.containers.source import Source
 from bladecheck.archives.item import Item
-from bladecheck.archives.source import Source
 from bladecheck.errors import ArchiveError
 
 MONTH_FILE = re.compile(r"(?:^|/)data/js/tweets/\d{4}_\d{2}\.js$")

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from posixpath import basename
 
+from bladecheck.archives.containers.source import Source
+from bladecheck.archives.data.records import document
 from bladecheck.archives.item import Item
 from bladecheck.archives.post import Post, dated
 from bladecheck.archives.readers.meta_download import (
@@ -17,8 +19,6 @@ from bladecheck.archives.readers.meta_download import (
     unmangled,
     warn_of_html,
 )
-from bladecheck.archives.records import document
-from bladecheck.archives.source import Source
 from bladecheck.archives.values import JSON, dict_of, list_of
 
 DATA = re.compile(r"(?:^|/)(?:posts_\d+|stories|reels|igtv_videos)\.json$")

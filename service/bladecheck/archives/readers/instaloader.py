@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator, Mapping
 from posixpath import basename, dirname
 
+from bladecheck.archives.containers.source import Source
+from bladecheck.archives.data.records import whole_text
+from bladecheck.archives.found import ODD_SHAPES
 from bladecheck.archives.item import DateSource, Item, MediaType
-from bladecheck.archives.log import ODD_SHAPES
 from bladecheck.archives.names import date_in, is_junk, is_picture_name, is_video_name
 from bladecheck.archives.post import Post, dated
 from bladecheck.archives.readers.pictures import loose_item
-from bladecheck.archives.records import whole_text
-from bladecheck.archives.source import Source
 from bladecheck.archives.values import dict_of, dig, first_id, handle_of, text_of
 from bladecheck.errors import ArchiveError
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from posixpath import basename
 from urllib.parse import parse_qs, urlsplit
 
+from bladecheck.archives.containers.source import Source
+from bladecheck.archives.data.records import peek
 from bladecheck.archives.item import Item, Status
 from bladecheck.archives.names import is_junk, is_picture_name
-from bladecheck.archives.records import peek
-from bladecheck.archives.source import Source
 
 PACKED = (".gz", ".bz2", ".xz")
 JSON_ENDINGS = (".json", ".jsonl", ".ndjson", ".jl", ".jsonlines")

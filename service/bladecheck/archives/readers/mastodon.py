@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator, Mapping
 from posixpath import basename, dirname
 
+from bladecheck.archives.containers.source import Narrowed, Source
+from bladecheck.archives.data.records import document, peek
 from bladecheck.archives.item import Item
 from bladecheck.archives.names import is_picture_name, is_video_name
 from bladecheck.archives.post import Post, dated, https
-from bladecheck.archives.records import document, peek
-from bladecheck.archives.source import Narrowed, Source
 from bladecheck.archives.values import JSON, dict_of, dig, first_text, handle_of, list_of, text_of
 
 ACTIVITY = "activitystreams"

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from posixpath import basename
 
+from bladecheck.archives.containers.source import Narrowed, Source
 from bladecheck.archives.item import Item
 from bladecheck.archives.names import is_picture_name, is_video_name
 from bladecheck.archives.post import Post, https
 from bladecheck.archives.readers.pictures import loose_item
-from bladecheck.archives.source import Narrowed, Source
 from bladecheck.archives.values import JSON, dig, list_of, text_of
 
 PRIVATE_FACTS = frozenset(("latitude", "longitude"))

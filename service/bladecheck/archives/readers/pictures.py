@@ -8,9 +8,9 @@ from collections.abc import Container, Iterator
 from datetime import datetime
 from posixpath import basename
 
+from bladecheck.archives.containers.source import Source
 from bladecheck.archives.dates import parse_date, snowflake_date
 from bladecheck.archives.item import DateSource, Item, MediaType
-from bladecheck.archives.magic import is_video, picture_kind
 from bladecheck.archives.names import (
     ARCHIVE_ENDINGS,
     date_in,
@@ -21,8 +21,8 @@ from bladecheck.archives.names import (
     post_id_in,
 )
 from bladecheck.archives.post import Post
-from bladecheck.archives.source import Source
 from bladecheck.errors import ArchiveError
+from bladecheck.file_formats import is_video, picture_kind
 
 EXIF_DIRECTORY, DATE_TAKEN, DATE_CHANGED = 0x8769, 36867, 306
 NESTED = "an archive inside the archive is not opened; unpack it and give it as its own path"

@@ -9,15 +9,15 @@ from functools import partial
 from pathlib import Path
 from posixpath import dirname, join, normpath
 
+from bladecheck.archives.containers.folder import FileSource
+from bladecheck.archives.containers.source import Source
+from bladecheck.archives.data.mapping import YES, TableMapping, guess, is_film_url, urls_in
+from bladecheck.archives.data.tables import Table, cell_text, is_ruined, key, open_tables, table_names
 from bladecheck.archives.dates import is_month_first
-from bladecheck.archives.folder_source import FileSource
 from bladecheck.archives.item import Item, MediaType
-from bladecheck.archives.mapping import YES, TableMapping, guess, is_film_url, urls_in
 from bladecheck.archives.names import is_video_name
 from bladecheck.archives.post import Post, account_in_url, dated, https, id_in_url, platform_of
 from bladecheck.archives.readers.pictures import loose_pictures
-from bladecheck.archives.source import Source
-from bladecheck.archives.tables import Table, cell_text, is_ruined, key, open_tables, table_names
 from bladecheck.archives.values import clean, handle_of, text_of
 from bladecheck.errors import ArchiveError
 

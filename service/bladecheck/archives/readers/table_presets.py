@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 
+from bladecheck.archives.containers.source import Source
+from bladecheck.archives.data.tables import Table, cell_text, first_headers, is_ruined, key, open_tables, table_names
 from bladecheck.archives.item import Item
 from bladecheck.archives.readers.pictures import loose_pictures
-from bladecheck.archives.source import Source
-from bladecheck.archives.tables import Table, cell_text, first_headers, is_ruined, key, open_tables, table_names
 from bladecheck.archives.values import clean
 
 ADVICE = "it went through Excel, which lost its digits; use the export as it was downloaded"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from bladecheck.archives.containers.source import Source
+from bladecheck.archives.data.tables import Table
 from bladecheck.archives.dates import parse_date
 from bladecheck.archives.item import Item
 from bladecheck.archives.post import Post, dated, plain_text, x_post_url
 from bladecheck.archives.readers.table_presets import PresetTableReader
 from bladecheck.archives.readers.tweet_v2 import media_items
 from bladecheck.archives.readers.tweets import media_cell
-from bladecheck.archives.source import Source
-from bladecheck.archives.tables import Table
 from bladecheck.archives.values import handle_of, text_of
 
 

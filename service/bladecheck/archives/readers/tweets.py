@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from posixpath import basename
 
+from bladecheck.archives.containers.source import Source
+from bladecheck.archives.data.records import document, records
 from bladecheck.archives.item import Item
 from bladecheck.archives.post import Post
 from bladecheck.archives.readers.json_files import json_names, localized, sampled
@@ -13,8 +15,6 @@ from bladecheck.archives.readers.pictures import loose_pictures
 from bladecheck.archives.readers.tweet_scraped import is_scraped, scraped_format, scraped_items
 from bladecheck.archives.readers.tweet_v1 import graphql_items, is_graphql, is_v1, v1_items
 from bladecheck.archives.readers.tweet_v2 import is_v2_page, is_v2_tweet, page_tweets, v2_items
-from bladecheck.archives.records import document, records
-from bladecheck.archives.source import Source
 from bladecheck.archives.values import dict_of
 
 TITLES = {

@@ -10,15 +10,15 @@ from functools import partial
 from posixpath import basename
 from typing import Any
 
+from bladecheck.archives.containers.source import Source
+from bladecheck.archives.containers.streams import DAMAGE
 from bladecheck.archives.dates import parse_date
 from bladecheck.archives.item import Item
-from bladecheck.archives.magic import HEAD_BYTES, is_video, picture_kind
 from bladecheck.archives.names import is_picture_name
 from bladecheck.archives.post import Post, platform_of
-from bladecheck.archives.source import Source
-from bladecheck.archives.streams import DAMAGE
 from bladecheck.archives.values import clean
 from bladecheck.errors import ArchiveError
+from bladecheck.file_formats import HEAD_BYTES, is_video, picture_kind
 
 FILES = re.compile(r"\.w?arc(?:\.gz)?$", re.I)
 # What crawlers add of their own: pictures of whole pages, page texts.

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from posixpath import basename, dirname
 
+from bladecheck.archives.containers.source import Source
+from bladecheck.archives.data.records import values
 from bladecheck.archives.item import Item, MediaType
 from bladecheck.archives.names import ending, is_junk, is_video_name
 from bladecheck.archives.post import Post, dated, https, plain_text, x_post_url
@@ -23,8 +25,6 @@ from bladecheck.archives.readers.x_layout import (
     open_members,
     part_order,
 )
-from bladecheck.archives.records import values
-from bladecheck.archives.source import Source
 from bladecheck.archives.values import JSON, dict_of, dig, first_id, id_of, list_of, text_of
 
 PRIVATE_MARKS = frozenset(("direct-messages.js", "direct-message.js", "direct_messages_media", "direct_message_media"))

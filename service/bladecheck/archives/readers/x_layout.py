@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from posixpath import basename, dirname
 
-from bladecheck.archives.records import values
-from bladecheck.archives.source import Narrowed, Source
+from bladecheck.archives.containers.source import Narrowed, Source
+from bladecheck.archives.data.records import values
 from bladecheck.archives.values import dict_of, dig, handle_of, id_of, list_of, text_of
 from bladecheck.errors import ArchiveError
 

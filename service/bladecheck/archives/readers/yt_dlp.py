@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from bladecheck.archives.containers.source import Source
+from bladecheck.archives.data.records import document
 from bladecheck.archives.item import Item, MediaType
 from bladecheck.archives.names import is_picture_name, is_video_name
 from bladecheck.archives.post import Post, dated, https
 from bladecheck.archives.readers.pictures import loose_pictures
-from bladecheck.archives.records import document
-from bladecheck.archives.source import Source
 from bladecheck.archives.values import JSON, dict_of, dig, first_id, first_text, handle_of, id_of, list_of, text_of
 
 SIDECAR = ".info.json"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from bladecheck.archives.containers.source import Source
+from bladecheck.archives.data.records import records
 from bladecheck.archives.dates import parse_date
 from bladecheck.archives.item import Item
 from bladecheck.archives.post import Post, dated, https
 from bladecheck.archives.readers.json_files import json_names, localized, sampled
 from bladecheck.archives.readers.pictures import loose_pictures
 from bladecheck.archives.readers.tweet_v1 import graphql_items
-from bladecheck.archives.records import records
-from bladecheck.archives.source import Source
 from bladecheck.archives.values import dict_of, dig, first_id, handle_of, id_of, list_of, text_of
 
 X_SITES = ("twitter.com", "x.com")

@@ -1,0 +1,106 @@
+"""From a path to the sources behind it, by what the bytes are."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bladecheck.archives.containers.folder import FileSource, FolderSource
+from bladecheck.archives.containers.limits import ArchiveLimits
+from bladecheck.archives.containers.source import Source
+from bladecheck.archives.containers.tar import TarSource
+from bladecheck.archives.containers.zip import ZipSource
+from bladecheck.archives.names import ending, is_junk
+from bladecheck.errors import ArchiveError
+from bladecheck.file_formats import container_kind
+
+OFFICE = frozenset((".xlsx", ".xlsm", ".docx", ".pptx", ".ods", ".odt"))
+OTHER_SHEETS = frozenset((".xls", ".ods", ".numbers"))
+WEB_ARCHIVES = (".warc", ".warc.gz", ".arc", ".arc.gz")
+TAR_BLOCK = 262
+
+
+def open_sources(path: Path, limits: ArchiveLimits, certain: Callable[[Source], str | None]) -> list[Source]:
+    """The sources that a path stands for: one, or, for a folder with archives lying in it, one for each and the rest.
+
+    Where the rest of the folder is an unpacked export (`certain` names its format, if any), archives of that format
+    beside it are passed over: they are likely what it was unpacked from, and would be counted twice.
+
+    Raises:
+        ArchiveError: nothing there, or a kind of archive that is not read.
+    """
+    if not path.exists():
+        raise ArchiveError(f"{path} does not exist")
+    if not path.is_dir():
+        return [_open_file(path, limits)]
+    try:
+        entries = sorted(path.iterdir())
+    except OSError as error:
+        raise ArchiveError(f"{path} can't be listed: {error.strerror or error}") from error
+    packed = [entry for entry in entries if _is_packed(entry)]
+    if not packed:
+        return [FolderSource(path, limits)]
+    rest = [entry.name for entry in entries if entry not in packed and not is_junk(entry.name)]
+    beside = FolderSource(path, limits, only=rest) if rest else None
+    format_beside = certain(beside) if beside else None
+    sources = []
+    for entry in packed:
+        source = _open_file(entry, limits)
+        if beside and format_beside and certain(source) == format_beside:
+            beside.passed_over += (entry.name,)
+            source.close()
+        else:
+            sources.append(source)
+    return [*sources, beside] if beside else sources
+
+
+def _is_packed(path: Path) -> bool:
+    if not path.is_file() or path.is_symlink() or is_junk(path.name) or path.name.lower().endswith(WEB_ARCHIVES):
+        return False
+    return path.name.lower().endswith((".zip", ".wacz", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz"))
+
+
+def _open_file(path: Path, limits: ArchiveLimits) -> Source:
+    if not path.is_file():
+        raise ArchiveError(f"{path} is neither a file nor a folder")
+    try:
+        with path.open("rb") as file:
+            head = file.read(TAR_BLOCK)
+    except OSError as error:
+        raise ArchiveError(f"{path} can't be read: {error.strerror or error}") from error
+    kind = container_kind(head)
+    if kind in ("7z", "rar", "zstandard"):
+        raise ArchiveError(
+            f"{path.name} is a {kind} archive, which is not read here; unpack it and point to the folder"
+        )
+    if kind == "zip" and ending(path.name) not in OFFICE:
+        return ZipSource(path, limits)
+    if kind == "tar" or (kind in ("gzip", "bzip2", "xz") and _holds_tar(path, kind)):
+        return TarSource(path, limits)
+    if ending(path.name) in OTHER_SHEETS:
+        raise ArchiveError(f"{path.name} is a kind of spreadsheet that is not read here; save it as .xlsx or .csv")
+    if ending(path.name) == ".zip":
+        raise ArchiveError(f"{path.name} is called .zip but is none; was the download cut short?")
+    if ending(path.name) == ".car":
+        return _car_with_blobs(path, limits)
+    return FileSource(path, limits)
+
+
+def _holds_tar(path: Path, kind: str) -> bool:
+    if kind != "gzip":
+        return ".tar." in path.name.lower() or path.name.lower().endswith((".tbz", ".tbz2", ".txz"))
+    try:
+        with gzip.open(path) as file:
+            return container_kind(file.read(TAR_BLOCK)) == "tar"
+    except (OSError, EOFError, zlib.error):
+        return False
+
+
+def _car_with_blobs(path: Path, limits: ArchiveLimits) -> Source:
+    """A CAR file has no pictures; its blobs lie in folders beside it."""
+    folders: Sequence[Path] = [
+        entry for entry in path.parent.iterdir() if entry.is_dir() and "blob" in entry.name.lower()
+    ]
+    return FolderSource(path.parent, limits, only=(path.name, *(folder.name for folder in folders)))

@@ -1,0 +1,168 @@
+"""A folder, zip, tar or single file as one thing: names, sizes and bytes. Nothing is ever written to disk."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from posixpath import basename
+from typing import BinaryIO, Self
+
+from bladecheck.archives.containers.limits import ArchiveLimits
+from bladecheck.archives.containers.streams import DAMAGE
+from bladecheck.archives.found import Log
+from bladecheck.archives.names import normal
+from bladecheck.errors import ArchiveError
+
+
+class Source(ABC):
+    """What a reader reads from. `open` may be called from several threads at once.
+
+    Attributes:
+        path: what was opened.
+        limits: the caps that apply.
+        log: where a reader notes posts, warnings and what it ignored; fresh for each pass.
+        refused: member name to reason, for members that are never opened.
+        passed_over: archives that lie beside it and are not opened.
+        is_container: False for a single file that is not an archive.
+    """
+
+    is_container = True
+
+    def __init__(self, path: Path, limits: ArchiveLimits) -> None:
+        self.path = path
+        self.limits = limits
+        self.log = Log()
+        self.refused: dict[str, str] = {}
+        self.passed_over: tuple[str, ...] = ()
+        self._tails: dict[str, list[str]] = {}
+
+    @abstractmethod
+    def names(self) -> Sequence[str]:
+        """The members that can be opened, files only, "/" between folders, in a stable order."""
+
+    @abstractmethod
+    def size(self, name: str) -> int:
+        """Unpacked size in bytes."""
+
+    @abstractmethod
+    def __contains__(self, name: object) -> bool: ...
+
+    @abstractmethod
+    def _stream(self, name: str) -> BinaryIO:
+        """An unguarded stream of a known member."""
+
+    def open_stream(self, name: str) -> BinaryIO:
+        """The member as a stream; the caller closes it.
+
+        Raises:
+            ArchiveError: no such member, refused, or damaged.
+        """
+        if name in self.refused:
+            raise ArchiveError(f"{self.path.name}: {name} is refused: {self.refused[name]}")
+        if name not in self:
+            raise ArchiveError(f"{self.path.name} has no member {name!r}")
+        try:
+            return self._stream(name)
+        except DAMAGE as error:
+            raise ArchiveError(f"{self.path.name}: {name} can't be opened: {error}") from error
+
+    def open(self, name: str, limit: int | None = None) -> bytes:
+        """The member's bytes, at most `limit` (default: the cap on one picture).
+
+        Raises:
+            ArchiveError: no such member, refused, damaged, or larger than the limit.
+        """
+        cap = self.limits.member_bytes if limit is None else limit
+        with self.open_stream(name) as stream:
+            try:
+                data = stream.read(min(cap, self.size(name)) + 1)
+            except DAMAGE as error:
+                raise ArchiveError(f"{self.path.name}: {name} is damaged: {error}") from error
+        if len(data) > cap:
+            raise ArchiveError(f"{self.path.name}: {name} is larger than {cap} bytes; it is not read")
+        return data
+
+    def head(self, name: str, count: int = 64) -> bytes:
+        """The first bytes of a member; empty where it can't be read."""
+        try:
+            with self.open_stream(name) as stream:
+                return stream.read(count)
+        except (ArchiveError, *DAMAGE):
+            return b""
+
+    def opener(self, name: str) -> Callable[[], bytes]:
+        """What gives the member's bytes later."""
+        return partial(self.open, name)
+
+    def origin(self, name: str) -> str:
+        """The file or folder on disk that holds the member."""
+        return str(self.path)
+
+    def find(self, tail: str) -> str | None:
+        """The member that this path points to: exact, else the one that shares the longest tail with it.
+
+        At least the file name must agree (letter case aside). Among several equally good the first is taken.
+        """
+        tail = normal(tail).strip("/")
+        if tail in self:
+            return tail
+        candidates = self._tail_index().get(basename(tail).casefold(), ())
+        wanted = tail.casefold().split("/")
+        return max(candidates, key=lambda name: _shared_tail(name.casefold().split("/"), wanted), default=None)
+
+    def reading(self) -> Self:
+        """This source with a fresh log, for one pass."""
+        twin = copy.copy(self)
+        twin.log = Log()
+        return twin
+
+    def close(self) -> None:  # noqa: B027 - most sources hold nothing open
+        """Lets go of open files."""
+
+    def _tail_index(self) -> Mapping[str, list[str]]:
+        if not self._tails:
+            for name in self.names():
+                self._tails.setdefault(basename(name).casefold(), []).append(name)
+        return self._tails
+
+
+class Narrowed(Source):
+    """A source of which only some members may be opened; the others do not exist for the reader.
+
+    Keeps a reader from private members whatever the data asks for.
+    """
+
+    def __init__(self, inner: Source, allowed: Callable[[str], bool]) -> None:
+        super().__init__(inner.path, inner.limits)
+        self._inner = inner
+        self._names = tuple(name for name in inner.names() if allowed(name))
+        self._set = frozenset(self._names)
+        self.log = inner.log
+        self.refused = {name: reason for name, reason in inner.refused.items() if allowed(name)}
+
+    def names(self) -> Sequence[str]:
+        return self._names
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._set
+
+    def size(self, name: str) -> int:
+        return self._inner.size(name)
+
+    def origin(self, name: str) -> str:
+        return self._inner.origin(name)
+
+    def _stream(self, name: str) -> BinaryIO:
+        return self._inner.open_stream(name)
+
+
+def _shared_tail(name: list[str], wanted: list[str]) -> int:
+    count = 0
+    for one, other in zip(reversed(name), reversed(wanted), strict=False):
+        if one != other:
+            break
+        count += 1
+    return count

@@ -1,0 +1,154 @@
+"""A tar, plain or packed, as a source: indexed once, then read by position."""
+
+from __future__ import annotations
+
+import bz2
+import io
+import lzma
+import tarfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+from bladecheck.archives.containers.gzip_stream import SeekableGzip
+from bladecheck.archives.containers.limits import MIB, ArchiveLimits
+from bladecheck.archives.containers.source import Source
+from bladecheck.archives.containers.streams import DAMAGE
+from bladecheck.archives.names import normal, refusal
+from bladecheck.errors import ArchiveError
+from bladecheck.file_formats import container_kind
+
+LARGEST_HEADER = 16 * MIB
+
+
+class _Careful(io.BufferedIOBase):
+    """Refuses the huge reads that a forged header would ask of tarfile."""
+
+    def __init__(self, inner: IO[bytes]) -> None:
+        self._inner = inner
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0 or size > LARGEST_HEADER:
+            raise ArchiveError("its headers are forged")
+        return self._inner.read(size)
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return self._inner.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._inner.tell()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+
+class TarSource(Source):
+    """The regular files of a tar (.tar, .tar.gz, .tar.bz2, .tar.xz), in their order.
+
+    Raises:
+        ArchiveError: damaged, or beyond the limits.
+    """
+
+    def __init__(self, path: Path, limits: ArchiveLimits) -> None:
+        super().__init__(path, limits)
+        self._lock = threading.Lock()
+        self._file = _packed_file(path, limits)
+        self._where: dict[str, tuple[int, int]] = {}
+        try:
+            self._index()
+        except (tarfile.TarError, *DAMAGE) as error:
+            self.close()
+            raise ArchiveError(f"{path.name} is not a whole tar file: {error}") from error
+        except ArchiveError as error:
+            self.close()
+            raise ArchiveError(f"{path.name} can't be read safely: {error.detail}") from error
+        self._names = [name for name in self._where if name not in self.refused]
+
+    def names(self) -> Sequence[str]:
+        return self._names
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._where
+
+    def size(self, name: str) -> int:
+        return self._where[name][1]
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _stream(self, name: str) -> BinaryIO:
+        return cast(BinaryIO, io.BufferedReader(_Member(self._file, self._lock, *self._where[name])))
+
+    def _index(self) -> None:
+        total = 0
+        with tarfile.open(fileobj=cast(IO[bytes], _Careful(self._file)), mode="r:") as tar:
+            while (info := tar.next()) is not None:
+                # tarfile keeps every header it has seen; a few kB each, for nothing.
+                tar.members = []  # type: ignore[attr-defined]
+                if info.isdir():
+                    continue
+                total += info.size
+                if len(self._where) >= self.limits.members or total > self.limits.total_bytes:
+                    raise ArchiveError("it holds too many files or bytes")
+                self._add(info)
+
+    def _add(self, info: tarfile.TarInfo) -> None:
+        name = normal(info.name)
+        if not info.isreg():
+            self.refused[name] = "it is a link or a device, not a file"
+            return
+        while name in self._where:
+            name += "#2"
+        self._where[name] = (info.offset_data, info.size)
+        if reason := refusal(info.name):
+            self.refused[name] = reason
+        elif info.sparse is not None:
+            self.refused[name] = "it is a sparse file"
+
+
+class _Member(io.RawIOBase):
+    """One member; every read takes the lock, goes to its place, and reads."""
+
+    def __init__(self, file: IO[bytes], lock: threading.Lock, start: int, size: int) -> None:
+        self._file, self._lock, self._start, self._size, self._at = file, lock, start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._at = max(0, offset + (0, self._at, self._size)[whence])
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer)  # type: ignore[arg-type]
+        count = max(0, min(len(view), self._size - self._at))
+        with self._lock:
+            self._file.seek(self._start + self._at)
+            data = self._file.read(count)
+        if not data and count:
+            raise EOFError("the tar ends inside this file")
+        view[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+def _packed_file(path: Path, limits: ArchiveLimits) -> IO[bytes]:
+    with path.open("rb") as file:
+        kind = container_kind(file.read(262))
+    if kind == "gzip":
+        return cast(IO[bytes], io.BufferedReader(SeekableGzip(path, limits), 64 * 1024))
+    if kind == "bzip2":
+        return cast(IO[bytes], bz2.BZ2File(path))
+    if kind == "xz":
+        return cast(IO[bytes], lzma.LZMAFile(path))
+    return path.open("rb")

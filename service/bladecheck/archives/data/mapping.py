@@ -1,0 +1,200 @@
+"""Which column of a table means what: guessed from names and contents, shown to the user, and settable."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from urllib.parse import parse_qs, urlsplit
+
+from bladecheck.archives.data.tables import Table, cell_text, key
+from bladecheck.archives.names import is_picture_name, is_video_name
+from bladecheck.archives.post import platform_of
+from bladecheck.errors import ArchiveError
+
+PICTURE_HOSTS = ("pbs.twimg.com", "cdninstagram.com", "fbcdn.net", "cdn.bsky.app", "i.redd.it", "i.imgur.com")
+URL_SPLIT = re.compile(r"[\s,;|]+(?=https?://)", re.I)
+URL_IN_LIST = re.compile(r"https?://[^\s\"'\]]+?(?=[\"'\]\s]|,\s|,?$)", re.I)
+
+# How snscrape's objects look where a data frame was saved: a preview's and the picture's own address.
+FULL_URL = re.compile(r"fullUrl['\"]?\s*[=:]\s*['\"](https?://[^'\"]+)")
+VIDEO_PREVIEW = re.compile(r"//[^/]+/(?:ext_tw_|amplify_|tweet_)video_thumb/")
+
+# Names as exports use them, without blanks, underscores and dots; the first found is taken.
+_NAMES = {
+    "url": (
+        "imageurl imageurls imagesurl mediaurl mediaurls mediaurlhttps photourl photourls pictureurl pictureurls "
+        "fullpicture displayurl entitiesstr images photos pictures media image photo picture img "
+        "thumbnailurl thumbnail fullurl url urls link links"
+    ),
+    "path": "path filepath localpath imagepath file filename files imagefile image picture photo media name",
+    "post_id": "postid tweetid statusid messageid idstr itemid id shortcode",
+    "account": (
+        "account accountname username userscreenname screenname user handle author authorusername authorname fromuser "
+        "pagename channel force profile"
+    ),
+    "date": (
+        "postedat createdat publishedat date datetime timestamp time posted published postcreated postdate publishdate "
+        "dateutc unixtimestamp created uploaddate"
+    ),
+    "text": "text fulltext body content message caption tweet posttext description hitsentence snippet title",
+    "alt_text": "alttext alt accessibilitycaption imagetext",
+    "post_url": "posturl tweeturl statusurl permalink permalinkurl link url sourceurl pageurl",
+    "is_repost": "isrepost isretweet retweet repost isshare",
+}
+NAMES: Mapping[str, tuple[str, ...]] = {meaning: tuple(names.split()) for meaning, names in _NAMES.items()}
+# The last of the names for addresses may as well be those of posts.
+VAGUE_URL_NAMES = 4
+YES = frozenset(("yes", "true", "1", "y", "ja", "oui"))
+
+
+@dataclass(frozen=True, slots=True)
+class TableMapping:
+    """Column names, by what they mean. At least one of `url` and `path` is needed; several columns with "+".
+
+    Attributes:
+        url: picture addresses; a cell may hold several.
+        path: picture files, relative to the table.
+        month_first: True where 03/04/2024 is the 4th of March; None decides by the column's other dates.
+    """
+
+    url: str | None = None
+    path: str | None = None
+    post_id: str | None = None
+    account: str | None = None
+    date: str | None = None
+    text: str | None = None
+    alt_text: str | None = None
+    post_url: str | None = None
+    is_repost: str | None = None
+    month_first: bool | None = None
+
+    @classmethod
+    def of(cls, given: Mapping[str, str | bool | None]) -> TableMapping:
+        """From a plain mapping.
+
+        Raises:
+            ArchiveError: an unknown meaning.
+        """
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(given.keys() - known):
+            raise ArchiveError(f"mapping names {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+        return cls(**given)  # type: ignore[arg-type]
+
+    def columns(self) -> dict[str, str]:
+        """Meaning to column name, of those that are set."""
+        found = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "month_first"}
+        return {meaning: column for meaning, column in found.items() if column}
+
+    def check(self, table: Table) -> None:
+        """Refuses a mapping that does not fit.
+
+        Raises:
+            ArchiveError: the table has no such column, or neither `url` nor `path` is set.
+        """
+        present = {key(column) for column in table.header}
+        for meaning, column in self.columns().items():
+            for part in column.split("+"):
+                if key(part) not in present:
+                    raise ArchiveError(
+                        f"{table.name} has no column {part!r} for {meaning}; it has {', '.join(table.header)[:500]}"
+                    )
+        if not (self.url or self.path):
+            raise ArchiveError(f"no column of {table.name} was named for picture addresses (url) or files (path)")
+
+
+def guess(table: Table) -> TableMapping:
+    """What the columns seem to mean; `url` and `path` stay None where no column holds pictures."""
+    taken: dict[str, str] = {}
+    if urls := [c for c in _ranked(table, "url") if _holds_picture_urls(table, c)]:
+        family = [column for column in urls if _family(column) == _family(urls[0])]
+        taken["url"] = "+".join(sorted(family, key=table.header.index))
+    elif paths := [column for column in _ranked(table, "path") if _holds_paths(table, column)]:
+        taken["path"] = paths[0]
+    for meaning in ("post_url", "post_id", "account", "date", "text", "alt_text", "is_repost"):
+        used = {part for column in taken.values() for part in column.split("+")}
+        for column in _ranked(table, meaning):
+            if column not in used and (table.has_header or meaning == "post_url") and _fits(table, column, meaning):
+                taken[meaning] = column
+                break
+    return TableMapping.of(taken)
+
+
+def urls_in(cell: str) -> list[str]:
+    """The web addresses of a cell: one, several with commas, blanks or bars between, or a JSON-like list."""
+    cell = cell_text(cell)
+    if full := FULL_URL.findall(cell):
+        return list(dict.fromkeys(full))
+    if "{" in cell[:3]:
+        found = (re.sub(r"^http:", "https:", url) for url in URL_IN_LIST.findall(cell.replace("\\/", "/")))
+        return list(dict.fromkeys(url for url in found if is_picture_url(url)))
+    if cell.startswith(("[", "(", '"')):
+        return URL_IN_LIST.findall(cell)
+    return [part.strip(" ,;|\t\n") for part in URL_SPLIT.split(cell) if re.match(r"^https?://", part, re.I)]
+
+
+def is_film_url(url: str) -> bool:
+    """Whether an address is one of a film, or of the preview of one on X."""
+    return is_video_name(url) or bool(VIDEO_PREVIEW.search(url))
+
+
+def is_picture_url(url: str) -> bool:
+    """Whether an address is one of a picture by its ending, its `format=` or its host."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    known = any(host == name or host.endswith("." + name) for name in PICTURE_HOSTS)
+    return (
+        known or is_picture_name(parts.path) or parse_qs(parts.query).get("format", [""])[0] in ("jpg", "png", "webp")
+    )
+
+
+def _plain(column: str) -> str:
+    return re.sub(r"[\s_.\-/()]+", "", column).lower()
+
+
+def _family(column: str) -> str:
+    return re.sub(r"\d+$", "", _plain(column))
+
+
+def _ranked(table: Table, meaning: str) -> list[str]:
+    """Columns in the order in which their names suit a meaning; for addresses and files, then all others."""
+    order = NAMES[meaning]
+    named = [column for column in table.header if _family(column) in order]
+    named.sort(key=lambda column: order.index(_family(column)))
+    if meaning in ("url", "path", "post_url"):
+        named += [column for column in table.header if column not in named]
+    return named
+
+
+def _cells(table: Table, column: str) -> list[str]:
+    at = table.header.index(column)
+    return [cells[at].strip() for cells in table.sample if at < len(cells) and cells[at].strip()]
+
+
+def _holds_picture_urls(table: Table, column: str) -> bool:
+    found = [urls for cell in _cells(table, column) if (urls := urls_in(cell))]
+    if not found:
+        return False
+    pictures = sum(any(is_picture_url(url) for url in urls) for urls in found)
+    # A column that says it holds pictures is believed unless its addresses are those of posts.
+    telling = _family(column) in NAMES["url"][:-VAGUE_URL_NAMES]
+    posts = sum(any(platform_of(url) and not is_picture_url(url) for url in urls) for urls in found)
+    return pictures * 2 >= len(found) or (telling and posts * 2 < len(found))
+
+
+def _holds_paths(table: Table, column: str) -> bool:
+    cells = _cells(table, column)
+    found = sum((is_picture_name(cell) or is_video_name(cell)) and not urls_in(cell) for cell in cells)
+    return bool(cells) and found * 2 >= len(cells)
+
+
+def _fits(table: Table, column: str, meaning: str) -> bool:
+    cells = _cells(table, column)
+    if meaning == "post_url":
+        return any(urls_in(cell) for cell in cells) and not _holds_picture_urls(table, column)
+    if meaning == "post_id":
+        return not any(" " in cell or urls_in(cell) for cell in cells)
+    return True

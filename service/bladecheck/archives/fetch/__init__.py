@@ -1,0 +1,1 @@
+"""Pictures that are known by address only, downloaded with bounds."""

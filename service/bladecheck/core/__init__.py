@@ -1,0 +1,1 @@
+"""What one picture shows: safe decoding, the model at work, the verdict, the copy to post."""

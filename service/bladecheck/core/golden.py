@@ -1,0 +1,77 @@
+"""Replay of a bundle's golden pictures: same pixels, same scores, or the bundle is not ready."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+
+from bladecheck.core.bundle import GOLDEN, Bundle, Probability, Strict, parse, read
+from bladecheck.core.classifier import Classifier
+from bladecheck.core.preprocess import prepare
+from bladecheck.errors import GoldenMismatch, PictureError
+
+TOLERANCE = 0.02
+"""On probabilities: int8 kernels of different processors round differently; pixels of PNG files must match exactly."""
+
+
+class GoldenCase(Strict):
+    """A recorded picture: its file as base64, the sha256 of its prepared pixels, and every score by name."""
+
+    name: str
+    data: str
+    pixels_sha256: str
+    scores: dict[str, Probability]
+
+
+class GoldenCases(Strict):
+    cases: tuple[GoldenCase, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """How many golden pictures were replayed, and the largest difference of any probability."""
+
+    cases: int
+    worst: float
+
+
+def recorded(bundle: Bundle) -> tuple[GoldenCase, ...]:
+    """The bundle's golden pictures with expected pixels and scores."""
+    source = bundle.path / GOLDEN
+    return parse(GoldenCases, read(source), source).cases
+
+
+def replay(classifier: Classifier) -> Replay:
+    """Score every golden picture again.
+
+    Raises:
+        GoldenMismatch: naming the picture and what differs.
+    """
+    worst, cases = 0.0, recorded(classifier.bundle)
+    if not cases:
+        raise GoldenMismatch(f"{classifier.bundle.path} has no golden pictures.")
+    for case in cases:
+        try:
+            worst = max(worst, _difference(classifier, case))
+        except PictureError as error:
+            raise GoldenMismatch(f"Golden picture {case.name!r}: {error.detail}") from error
+    return Replay(len(cases), worst)
+
+
+def _difference(classifier: Classifier, case: GoldenCase) -> float:
+    """The largest difference of any probability of one golden picture."""
+    picture = classifier.load(base64.b64decode(case.data))
+    pixels = prepare(picture.frames[0], classifier.bundle.spec)
+    if picture.format == "PNG" and hashlib.sha256(pixels.tobytes()).hexdigest() != case.pixels_sha256:
+        raise GoldenMismatch(f"Golden picture {case.name!r}: the prepared pixels differ.")
+    scores = classifier.scores(classifier.look(picture.frames[0], pixels).logits)
+    actual = {**scores.labels, **scores.blade, **scores.features, **scores.weapon}
+    if set(actual) != set(case.scores):
+        raise GoldenMismatch(f"Golden picture {case.name!r} records scores of {', '.join(sorted(case.scores))}.")
+    for name, expected in case.scores.items():
+        if not abs(actual[name] - expected) <= TOLERANCE:
+            raise GoldenMismatch(
+                f"Golden picture {case.name!r}: {name} is {actual[name]:.4f}, recorded {expected:.4f}."
+            )
+    return max(abs(actual[name] - expected) for name, expected in case.scores.items())

@@ -1,0 +1,91 @@
+"""Parquet and DuckDB files, with types given column by column: nothing is guessed, so ids stay text."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bladecheck.errors import RunError
+from bladecheck.runs.exports import Export, jsonl
+from bladecheck.runs.columns import COLUMNS, SCHEMA, Kind, json_schema
+from bladecheck.runs.summary import FIELDS, summarise
+
+TYPES: dict[Kind, str] = {
+    "text": "VARCHAR",
+    "integer": "BIGINT",
+    "number": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "time": "TIMESTAMP",
+    "list": "VARCHAR[]",
+    "object": "JSON",
+}
+SUMMARY_TYPES = {"month": "VARCHAR", "account": "VARCHAR", "share_hold": "DOUBLE"}
+LINE_BYTES = 64 * 2**20
+
+
+def write_parquet(export: Export, path: Path) -> None:
+    """One table; times are UTC without a zone, `extra` is JSON text; the metadata names run, model and policy."""
+    with _loaded(export) as database:
+        labels = {**export.labels, "bladecheck_schema": SCHEMA, "bladecheck_json_schema": json.dumps(json_schema())}
+        pairs = ", ".join(f"{key}: {_quoted(value)}" for key, value in labels.items())
+        columns = ", ".join(f"{c.name}::VARCHAR AS {c.name}" if c.kind == "object" else c.name for c in COLUMNS)
+        database.execute(
+            f"COPY (SELECT {columns} FROM predictions) TO {_quoted(str(path))} "  # noqa: S608 - names are ours
+            f"(FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{pairs}}})"
+        )
+
+
+def write_duckdb(export: Export, path: Path) -> None:
+    """A database with the tables predictions, summary, columns and provenance."""
+    with _loaded(export, path) as database:
+        _table(database, "summary", {name: SUMMARY_TYPES.get(name, "BIGINT") for name in FIELDS},
+               [tuple(line.values()) for line in summarise(export.rows(), export.timezone).lines()])  # fmt: skip
+        _table(database, "columns", dict.fromkeys(("name", "type", "meaning"), "VARCHAR"),
+               [(column.name, TYPES[column.kind], column.about) for column in COLUMNS])  # fmt: skip
+        _table(database, "provenance", dict.fromkeys(("what", "value"), "VARCHAR"),
+               [*export.labels.items(), ("run_json", json.dumps(export.manifest))])  # fmt: skip
+        # On closing, DuckDB would keep silent about a full disk and leave the rest in a file beside.
+        database.execute("CHECKPOINT")
+
+
+@contextmanager
+def _loaded(export: Export, path: Path | None = None) -> Iterator[Any]:
+    """A DuckDB connection with the table `predictions`, in a file or in memory that spills to disk."""
+    try:
+        import duckdb
+    except ImportError as error:
+        raise RunError("Parquet and DuckDB need an optional library: pip install 'bladecheck[archive]'.") from error
+    with tempfile.TemporaryDirectory(prefix="bladecheck-") as scratch:
+        lines = Path(scratch) / "rows.jsonl"
+        jsonl.dump(export.rows(), lines)
+        settings: dict[str, str | bool | int | float | list[str]] = {
+            "temp_directory": scratch,
+            "autoinstall_known_extensions": False,
+        }
+        try:
+            with duckdb.connect(str(path) if path else ":memory:", config=settings) as database:
+                columns = ", ".join(f"{column.name}: '{TYPES[column.kind]}'" for column in COLUMNS)
+                database.execute(
+                    "CREATE TABLE predictions AS SELECT * FROM read_json("  # noqa: S608 - names are ours
+                    f"{_quoted(str(lines))}, format='newline_delimited', maximum_object_size={LINE_BYTES}, "
+                    f"timestampformat='%Y-%m-%dT%H:%M:%SZ', columns={{{columns}}})"
+                )
+                yield database
+        except duckdb.Error as error:
+            raise RunError(f"{path or 'The table'} can't be written: {str(error)[:300]}") from error
+
+
+def _table(database: Any, name: str, types: dict[str, str], rows: list[tuple[Any, ...]]) -> None:
+    columns = ", ".join(f'"{column}" {kind}' for column, kind in types.items())
+    database.execute(f"CREATE TABLE {name} ({columns})")
+    if rows:
+        marks = ", ".join("?" * len(types))
+        database.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)  # noqa: S608 - names are ours
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

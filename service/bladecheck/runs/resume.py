@@ -1,0 +1,62 @@
+"""What a run has behind it: which rows are finished and which pictures are scored, as compact hashes."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bladecheck.runs import journal
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What to do once more although the journal has it.
+
+    Attributes:
+        failed: rows and pictures that failed.
+        remote: rows known by address only, now that fetching is on.
+        sources: inputs whose content has changed since: their rows are read again (scored pictures stay scored).
+    """
+
+    failed: bool = False
+    remote: bool = False
+    sources: Set[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The finished rows (16-byte row ids) and the scored pictures (32-byte hashes)."""
+
+    rows: set[bytes] = field(default_factory=set)
+    pictures: set[bytes] = field(default_factory=set)
+
+
+def look_back(path: Path, again: Again) -> Behind:
+    """Read a journal for what need not be done again.
+
+    A row counts as finished only if its picture is: the process may have died between the two.
+    """
+    pictures: dict[bytes, bool] = {}
+    rows: dict[bytes, bytes | None] = {}
+    for record in journal.read(path):
+        if record is None:
+            continue
+        if "picture" in record:
+            pictures[bytes.fromhex(record["picture"])] = record["result"]["status"] == "ok"
+        elif "row" in record:
+            identity = bytes.fromhex(record["row"])
+            rows.pop(identity, None)
+            if not _once_more(record, again):
+                rows[identity] = bytes.fromhex(record["sha256"]) if record.get("sha256") else None
+    scored = {sha256 for sha256, ok in pictures.items() if ok or not again.failed}
+    return Behind({identity for identity, sha256 in rows.items() if sha256 is None or sha256 in scored}, scored)
+
+
+def _once_more(record: journal.Record, again: Again) -> bool:
+    if again.failed and record["status"] == "failed":
+        return True
+    if again.remote and record["status"] == "remote":
+        return True
+    source: str = record["item"]["source"]
+    return any(source == name or source.startswith(f"{name}/") for name in again.sources)

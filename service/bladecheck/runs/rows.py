@@ -1,0 +1,132 @@
+"""What the journal holds, and how a published row is made of it.
+
+Three kinds of record: the header; a row (an item of the archive, with the hash of its picture or why there is none);
+and a picture (what the model said of these bytes, once per hash). A row is finished when its picture is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from bladecheck import __version__
+from bladecheck.archives.item import Item
+from bladecheck.archives.values import clean
+from bladecheck.core.result import Result
+from bladecheck.runs.columns import NAMES, SCHEMA, Row
+from bladecheck.core.taxonomy import BLADES, FEATURES, LABELS, WEAPONS
+
+Record = dict[str, Any]
+PEAK = ("peak_left", "peak_top", "peak_right", "peak_bottom")
+REVIEW = {"check": "unsure", "cannot_judge": "unjudgeable"}
+BLANK: Row = {**dict.fromkeys(NAMES), "schema": SCHEMA, "reasons": [], "extra": {}, "needs_review": False}
+
+
+def row_id(source: str, item: Item, occurrence: int) -> str:
+    """128 bits in hex that name this place in the archive for good, whatever the order of work.
+
+    Args:
+        source: the published name of the item's source.
+        item: the picture.
+        occurrence: how many items with the same source, member or address, post and index came before it.
+    """
+    parts = (source, item.member or item.media_url or "", item.post_id or "", item.media_index, occurrence)
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def header(run_id: str, model: Mapping[str, str], policy: Mapping[str, str], fmt: str) -> Record:
+    return {"journal": fmt, "run_id": run_id, "model": dict(model), "policy": dict(policy), "by": __version__}
+
+
+def row_record(identity: str, source: str, item: Item) -> Record:
+    """An item as the journal keeps it; sha256, bytes or an error are added when they are known."""
+    return {
+        "row": identity,
+        "item": {
+            "source_format": item.source_format,
+            "source": _text(source),
+            "member": _text(item.member),
+            "platform": _text(item.platform),
+            "account": _text(item.account),
+            "post_id": _text(item.post_id),
+            "post_url": _text(item.post_url),
+            "posted_at": utc(item.posted_at),
+            "posted_at_source": str(item.posted_at_source),
+            "media_index": item.media_index,
+            "media_type": str(item.media_type),
+            "media_url": _text(item.media_url),
+            "alt_text": _text(item.alt_text),
+            "text": _text(item.text),
+            "is_repost": item.is_repost,
+            "original_post_id": _text(item.original_post_id),
+            "collected_at": utc(item.collected_at),
+            "extra": dict(item.extra),
+        },
+        "status": str(item.status),
+        "detail": _text(item.detail),
+        "by": __version__,
+    }
+
+
+def picture_record(sha256: str, result: Result, size: int, pdq: tuple[str, int] | None, at: str) -> Record:
+    """What was found out about some bytes. Model and policy stand in the header, so they are left out."""
+    kept = {key: value for key, value in result.items() if key not in ("model", "policy")}
+    return {"picture": sha256, "result": kept, "bytes": size, "pdq": pdq, "at": at, "by": __version__}
+
+
+def utc(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC to the second, as all outputs write it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def publish(row: Record, picture: Record | None, head: Record, links: Mapping[str, str | None]) -> Row:
+    """The published row: item, picture, model and policy, and its links to other rows (duplicates).
+
+    Args:
+        row, picture: from the journal; `picture` is None where there are no bytes.
+        head: the journal's header.
+        links: duplicate_of, near_duplicate_of and cluster.
+    """
+    result = picture["result"] if picture else {}
+    found: Row = {**BLANK, **row["item"], **links, "row_id": row["row"], "sha256": row.get("sha256")}
+    found["status"], found["error_detail"] = row["status"], row.get("detail")
+    found["bladecheck_version"] = (picture or row)["by"]
+    if picture:
+        found |= {"status": result["status"], "bytes": picture["bytes"], **_seen(result), **_pdq(picture)}
+    elif row["status"] == "failed":
+        found |= {"error_code": row["code"], "decision": "cannot_judge", "reasons": [row["code"]]}
+    found |= _review(found)
+    for key in ("model", "policy"):
+        found |= {f"{key}_{part}": value for part, value in head[key].items()}
+    return {name: found[name] for name in NAMES}
+
+
+def _seen(result: Mapping[str, Any]) -> Row:
+    error, image = result.get("error") or {}, result["image"]
+    found: Row = {"decision": result["decision"], "kind": result.get("kind")}
+    found["reasons"] = [reason["code"] for reason in result["reasons"]]
+    found |= {"error_code": error.get("code"), "error_detail": error.get("detail")}
+    found |= {name: image.get(name) for name in ("width", "height", "format", "frames")}
+    found |= {f"score_{name}": result.get("scores", {}).get(name) for name in LABELS}
+    found |= {f"raw_{name}": result.get("raw", {}).get(name) for name in LABELS}
+    found |= {f"blade_{name}": result.get("blade", {}).get(name) for name in BLADES}
+    found |= {f"feature_{name}": result.get("features", {}).get(name) for name in FEATURES}
+    found |= {name: result.get(name) for name in ("weapon_kind", "looks", "blade_share", "unlike")}
+    found |= dict(zip(PEAK, result.get("peak") or (None,) * 4, strict=True))
+    return found | {f"weapon_{name}": result.get("weapons", {}).get(name) for name in WEAPONS}
+
+
+def _pdq(picture: Record) -> Row:
+    return dict(zip(("pdq", "pdq_quality"), picture["pdq"] or (None, None), strict=True))
+
+
+def _review(row: Row) -> Row:
+    reason = "failed" if row["status"] == "failed" else REVIEW.get(row["decision"] or "")
+    return {"needs_review": reason is not None, "review_reason": reason}
+
+
+def _text(value: str | None) -> str | None:
+    return None if value is None else clean(value)

@@ -1,0 +1,1 @@
+"""The service: HTTP, limits, keys, the page for press teams."""

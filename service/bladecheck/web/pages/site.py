@@ -1,0 +1,114 @@
+"""What every page shares: templates, versioned static files, and the key that results are sealed with."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import multiprocessing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from bladecheck import __version__
+from bladecheck.web.pages.error_pages import FriendlyErrors
+from bladecheck.web.pages.wording import SERVICE
+
+FOLDER = Path(__file__).parents[1] / "static"
+NAVIGATION = (("/", "Check pictures"), ("/help", "Help"), ("/model", "The model"))
+FOOTER = (("/privacy", "Privacy"), ("/accessibility", "Accessibility statement"), ("/docs", "For programs: the API"))
+PRIVATE = {"Cache-Control": "no-store"}
+FOREVER = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True, slots=True)
+class PageProblem:
+    """One line of an error summary; `field` is the id of the input that it links to, if there is one."""
+
+    text: str
+    field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Templates, the folder name under /static that changes whenever a file does, and the sealing key of this run."""
+
+    templates: Environment
+    static: str
+    key: bytes
+
+    def render(self, template: str, base: str, values: Mapping[str, Any]) -> str:
+        """The page as text; `base` is the path that a proxy serves the application under."""
+        shared = {
+            "asset": lambda name: f"{base}{self.static}/{name}",
+            "base": base,
+            "errors": (),
+            "footer": FOOTER,
+            "here": None,
+            "navigation": NAVIGATION,
+            "service": SERVICE,
+            "version": __version__,
+        }
+        return self.templates.get_template(template).render({**shared, **values})
+
+
+class VersionedFiles(StaticFiles):
+    """Static files under a name that changes with their content, so browsers may keep them for good."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Any:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = FOREVER
+        return response
+
+
+def mount_static(app: FastAPI) -> None:
+    """Give the application its static files, its friendly error pages and `app.state.site`."""
+    static = f"/static/{_digest(FOLDER)}"
+    templates = Environment(
+        loader=PackageLoader("bladecheck.web.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        auto_reload=False,
+    )
+    app.state.site = Site(templates, static, sealing_key())
+    app.mount(static, VersionedFiles(directory=FOLDER), name="static")
+    app.add_middleware(FriendlyErrors, page=_error_page)
+
+
+def sealing_key() -> bytes:
+    """The key that results are sealed with: drawn anew for each run, and the same in all processes of one run."""
+    return hmac.digest(multiprocessing.current_process().authkey, b"bladecheck record", "sha256")
+
+
+def respond(
+    request: Request, template: str, *, status: int = 200, private: bool = False, **values: Any
+) -> HTMLResponse:
+    """A page as the answer to a request; `private` pages must not be stored by browsers or proxies."""
+    return HTMLResponse(
+        text(request.scope, template, {"here": request.url.path, **values}), status, PRIVATE if private else None
+    )
+
+
+def text(scope: Scope, template: str, values: Mapping[str, Any]) -> str:
+    """Render a template for the application and path prefix that a request came in by."""
+    site: Site = scope["app"].state.site
+    return site.render(template, scope.get("root_path", ""), values)
+
+
+def _error_page(scope: Scope, values: Mapping[str, Any]) -> str:
+    return text(scope, "error.html", values)
+
+
+def _digest(folder: Path) -> str:
+    """Twelve hex digits over the names and contents of all static files."""
+    total = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        total.update(path.relative_to(folder).as_posix().encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()[:12]

@@ -1,0 +1,172 @@
+"""Running the app: the listening socket, the drain on SIGTERM, several processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import logging
+import logging.config
+import multiprocessing
+import os
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing.context import SpawnProcess
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from bladecheck.errors import ServerError
+from bladecheck.web.logs import configuration
+from bladecheck.web.protocol import PatientProtocol
+from bladecheck.web.settings import Settings
+from bladecheck.web.workers import Workers
+
+logger = logging.getLogger("bladecheck.server")
+Build = Callable[[Settings], FastAPI]
+SHORT_LIFE = 5.0
+LAST_ACCEPTS = 0.1
+SO_ATTACH_FILTER, BPF_RETURN = 26, 0x06
+BACKLOG = 2048
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn's server, that on SIGTERM first says "not ready" and "Connection: close" for a while, then stops.
+
+    Attributes:
+        failed: the model could not be loaded, so the server stopped.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, workers: Workers, drain_seconds: float, stop_without_model: bool
+    ) -> None:
+        super().__init__(config)
+        self._workers, self._drain_seconds, self._stop_without_model = workers, drain_seconds, stop_without_model
+        self._exit_at: float | None = None
+        self.failed = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if sig == signal.SIGTERM and self.started and self._exit_at is None and not self.should_exit:
+            self._workers.draining = True
+            self._exit_at = time.monotonic() + self._drain_seconds
+        else:
+            super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for bound in sockets or []:
+            take_no_more(bound)
+        await asyncio.sleep(LAST_ACCEPTS)
+        await super().shutdown(sockets)
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._exit_at is not None and time.monotonic() >= self._exit_at:
+            self.should_exit = True
+        if self._workers.failure is not None and self._stop_without_model:
+            self.failed = self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def take_no_more(bound: socket.socket) -> None:
+    """Have the kernel ignore new connections to a listening socket, while those that it took already can be accepted.
+
+    Closing it at once would reset connections that wait to be accepted, whose requests may be on their way. A socket
+    filter that drops every packet keeps new ones out; who tries is refused once the socket is closed. Linux only.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    drop_all = ctypes.create_string_buffer(struct.pack("HBBI", BPF_RETURN, 0, 0, 0))
+    program = struct.pack("HP", 1, ctypes.addressof(drop_all))
+    with contextlib.suppress(OSError):  # without it the last milliseconds may lose a connection, as elsewhere
+        bound.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The bound socket.
+
+    Raises:
+        ServerError: if the address can't be used.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    # asyncio turns Nagle's algorithm off only where the protocol is named; left on, it costs each answer 40 ms.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((settings.host, settings.port))
+        bound.listen(BACKLOG)
+    except OSError as error:
+        bound.close()
+        reason = error.strerror or str(error)
+        raise ServerError(f"Can't listen on {settings.host} port {settings.port}: {reason}.") from error
+    bound.setblocking(False)
+    return bound
+
+
+def address(bound: socket.socket) -> str:
+    """The URL to open."""
+    host, port = bound.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{host}:{port}"
+
+
+def run_one(settings: Settings, build: Build, bound: socket.socket, stop_without_model: bool = True) -> bool:
+    """Serve in this process until told to stop; False if the model could not be loaded."""
+    log = configuration(settings.log_level)
+    app = build(settings)
+    protocol = type("Protocol", (PatientProtocol,), {"header_seconds": settings.header_seconds})
+    options: dict[str, Any] = {
+        "log_config": log,
+        "access_log": False,
+        "server_header": False,
+        "ws": "none",
+        "http": protocol,
+        "limit_concurrency": settings.max_connections,
+        "timeout_keep_alive": settings.keep_alive_seconds,
+        "timeout_graceful_shutdown": settings.shutdown_seconds,
+        "backlog": BACKLOG,
+    }
+    server = DrainingServer(
+        uvicorn.Config(app, **options), app.state.workers, settings.drain_seconds, stop_without_model
+    )
+    server.run([bound])
+    return not server.failed
+
+
+def run_many(settings: Settings, build: Build, bound: socket.socket) -> bool:
+    """Serve in `settings.processes` processes that share the socket; a process that dies is replaced.
+
+    Returns False if processes died at once, so that replacing them would never end.
+    """
+    logging.config.dictConfig(configuration(settings.log_level))
+    context = multiprocessing.get_context("spawn")
+    stopping: list[int] = []
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sig, lambda received, frame: stopping.append(received))
+
+    def start() -> tuple[SpawnProcess, float]:
+        process = context.Process(target=run_one, args=(settings, build, bound, False))
+        process.start()
+        return process, time.monotonic()
+
+    running, healthy = [start() for _ in range(settings.processes)], True
+    while not stopping and healthy:
+        time.sleep(0.2)
+        for index, (process, since) in enumerate(running):
+            if not process.is_alive() and not stopping:
+                logger.error("process died", extra={"pid": process.pid, "exit_code": process.exitcode})
+                healthy = healthy and time.monotonic() - since > SHORT_LIFE
+                if healthy:
+                    running[index] = start()
+    bound.close()
+    for process, _ in running:
+        process.terminate()
+    for process, _ in running:
+        process.join(settings.drain_seconds + settings.shutdown_seconds + 5)
+        process.kill()
+    return healthy

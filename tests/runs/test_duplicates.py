@@ -1,0 +1,101 @@
+"""Near duplicates: the fast search finds what comparing all with all finds."""
+
+from __future__ import annotations
+
+import io
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw
+
+from bladecheck.runs.duplicates import DISTANCE, clusters
+from score_helpers import NEAR, Score, exported, scored
+
+
+def slow(hashes: list[bytes]) -> list[int]:
+    """The definition: connected components of all pairs within the distance."""
+    groups = list(range(len(hashes)))
+    for left in range(len(hashes)):
+        for right in range(left):
+            if (int.from_bytes(hashes[left]) ^ int.from_bytes(hashes[right])).bit_count() <= DISTANCE:
+                old, new = max(groups[left], groups[right]), min(groups[left], groups[right])
+                groups = [new if group == old else group for group in groups]
+    return groups
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(0, 40))
+def test_agrees_with_comparing_all_pairs(chance: random.Random, count: int) -> None:
+    hashes: list[bytes] = []
+    for _ in range(count):
+        start = int.from_bytes(chance.choice(hashes)) if hashes and chance.random() < 0.6 else chance.getrandbits(256)
+        for bit in chance.sample(range(256), chance.choice((0, 1, 15, 30, 31, 32, 33, 60))):
+            start ^= 1 << bit
+        hashes.append(start.to_bytes(32))
+    assert clusters(hashes) == slow(hashes)
+
+
+@pytest.mark.parametrize(("bits", "same"), [(0, True), (31, True), (32, False)])
+def test_the_threshold_is_31_bits_wherever_they_lie(bits: int, same: bool) -> None:
+    for start in range(0, 256 - bits, 16):
+        flipped = ((1 << bits) - 1) << start
+        assert (clusters([bytes(32), flipped.to_bytes(32)]) == [0, 0]) is same
+
+
+def test_many_pictures_do_not_take_long() -> None:
+    generator = np.random.default_rng(1)
+    made = generator.integers(0, 256, (20_000, 32), np.uint8)
+    made[1::2] = made[::2]
+    made[1::2, 5] ^= 0b111
+    found = clusters([row.tobytes() for row in made])
+    assert found == [number - number % 2 for number in range(20_000)]
+
+
+def test_thousands_of_copies_of_one_picture_stay_quick() -> None:
+    generator = np.random.default_rng(2)
+    made = np.zeros((3000, 32), np.uint8)
+    made[:, :4] = generator.integers(0, 256, (3000, 4)) & generator.integers(0, 256, (3000, 4))
+    assert len(set(clusters([row.tobytes() for row in made]))) == 1
+
+
+def test_none_at_all() -> None:
+    assert clusters([]) == []
+
+
+def photograph(seed: int) -> Image.Image:
+    chance = random.Random(seed)
+    image = Image.linear_gradient("L").resize((300, 200)).convert("RGB")
+    pen = ImageDraw.Draw(image)
+    for _ in range(25):
+        x, y = chance.randrange(300), chance.randrange(200)
+        pen.ellipse((x, y, x + chance.randrange(90), y + chance.randrange(90)), tuple(chance.choices(range(256), k=3)))
+    return image
+
+
+@pytest.mark.skipif(not NEAR, reason="needs pdqhash, which could not be built here")
+def test_a_smaller_recompressed_copy_is_found_and_another_picture_is_not(score: Score, tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    for name, image, quality in (
+        ("2024-01-01_a.jpg", photograph(1), 95),
+        ("2024-01-02_b.jpg", photograph(1).resize((150, 100)), 60),
+        ("2024-01-03_c.jpg", photograph(2), 95),
+        ("2024-01-04_d.jpg", photograph(1), 95),
+    ):
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=quality)
+        (archive / name).write_bytes(buffer.getvalue())
+    (archive / "2024-01-04_d.jpg").write_bytes((archive / "2024-01-01_a.jpg").read_bytes())
+    finished = score(archive, tmp_path / "run")
+    first, near, other, exact = exported(tmp_path / "run")
+    assert near["near_duplicate_of"] == first["row_id"]
+    assert near["duplicate_of"] is None
+    assert exact["duplicate_of"] == first["row_id"]
+    assert first["cluster"] == near["cluster"] == exact["cluster"] == first["sha256"] != other["cluster"]
+    assert len(scored(tmp_path / "run")) == 3
+    counts = finished.summary.counts()
+    assert (counts["exact_duplicates"], counts["near_duplicates"], counts["distinct_pictures"]) == (1, 1, 2)

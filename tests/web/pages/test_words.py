@@ -1,0 +1,141 @@
+"""The sentences: every code has one, policies replace what they may, and the model card shows whatever is in it."""
+
+from __future__ import annotations
+
+import multiprocessing
+from typing import Any
+
+import pytest
+
+from bladecheck.core import policy_file
+from bladecheck.core.taxonomy import Decision
+from bladecheck.core.verdict import Policy
+from bladecheck.errors import PictureError
+from bladecheck.web.pages import model_card, wording
+from bladecheck.web.pages.approval import Checked, approval_needed, seal, unseal
+from bladecheck.web.pages.cards import SummaryRow
+from bladecheck.web.pages.site import sealing_key
+
+
+def result(decision: str, *codes: str, kind: str | None = None) -> dict[str, Any]:
+    return {"decision": decision, "reasons": [{"code": code, "text": code} for code in codes], "kind": kind}
+
+
+def subclasses(kind: type) -> set[type]:
+    return {kind} | {found for child in kind.__subclasses__() for found in subclasses(child)}
+
+
+def test_every_decision_has_words() -> None:
+    for table in (wording.ANSWERS, wording.STEPS, wording.BESIDE_POLICY, wording.COPY_AGAIN):
+        assert set(table) == set(Decision)
+    assert len({answer.word for answer in wording.ANSWERS.values()}) == len(Decision)
+
+
+def test_every_failure_says_what_to_do() -> None:
+    codes = {kind.code for kind in subclasses(PictureError)} - {PictureError.code}
+    assert codes <= set(wording.REMEDIES)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (result("hold", "knife", kind="machete"), "a machete"),
+        (result("hold", "knife"), "a knife"),
+        (result("hold", "no_knife", "gun"), "a firearm"),
+        (result("hold", "knife", "gun"), "a knife"),
+    ],
+)
+def test_a_policy_names_what_was_found(found: dict[str, Any], expected: str) -> None:
+    said = wording.advice(found, policy_file.find("default"))
+    assert said is not None
+    assert expected in said
+
+
+@pytest.mark.parametrize("name", policy_file.available())
+@pytest.mark.parametrize("decision", list(Decision))
+def test_shipped_policies_give_steps_without_placeholders(name: str, decision: str) -> None:
+    rules = policy_file.find(name)
+    found = result(decision, "knife" if decision in ("hold", "check") else "no_knife")
+    said = [*wording.steps(found, rules), wording.advice(found, rules) or "", wording.alt_text(found, rules) or ""]
+    assert not any("{" in text for text in said)
+    assert (wording.APPROVAL in said) == (rules.approver_required and decision != "clear")
+
+
+def test_nothing_is_said_to_be_blurred_where_only_a_firearm_shows() -> None:
+    assert "blurred" not in (wording.alt_text(result("hold", "no_knife", "gun"), policy_file.find("default")) or "")
+
+
+def test_the_summary_counts_the_pressing_first() -> None:
+    decisions = ("clear", "hold", "cannot_judge", "clear", "check")
+    assert wording.summary([result(one) for one in decisions]) == "1 to hold, 1 to check, 1 not judged, 2 clear."
+
+
+@pytest.mark.parametrize(
+    ("decision", "outcome", "needed"),
+    [
+        ("hold", "as_is", True),
+        ("hold", "blurred", True),
+        ("cannot_judge", "as_is", True),
+        ("hold", "not_posted", False),
+        ("clear", "as_is", False),
+    ],
+)
+def test_approval_is_for_using_what_is_not_clear(decision: str, outcome: str, needed: bool) -> None:
+    checked = [Checked("a.jpg", "2026-01-01T00:00:00+00:00", result(decision))]
+    assert approval_needed(checked, [outcome], Policy(approver_required=True)) is needed
+    assert not approval_needed(checked, [outcome], Policy())
+
+
+def test_a_sealed_answer_comes_back_without_its_map() -> None:
+    checked = Checked("é.jpg", "2026-01-01T00:00:00+00:00", {**result("hold", "knife"), "evidence": {"rows": 1}})
+    opened = unseal(seal(checked, b"key"), b"key")
+    assert opened.name == "é.jpg"
+    assert opened.result == result("hold", "knife")
+
+
+def test_the_processes_of_one_run_share_the_sealing_key() -> None:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(sealing_key) == sealing_key()
+
+
+def texts(tree: Any) -> str:
+    """Everything that the blocks of a tree show, as one text."""
+    shown: list[str] = []
+    for block in model_card.blocks("Metrics", tree):
+        shown += [block.title, block.caption, *block.columns, *block.lines]
+        for row in block.rows:
+            shown += [row.key, row.value] if isinstance(row, SummaryRow) else row
+    return "\n".join(shown)
+
+
+METRICS = {
+    "headline": {"recall": {"value": 0.951234, "low": 0.93, "high": 0.97, "n": 1200}, "note": "at the operating point"},
+    "auc": [0.9, 0.88, 0.92],
+    "by_slice": {"kitchen": {"recall": 0.9, "interval": [0.8, 0.95]}, "machete": {"recall": 0.97, "n": 31}},
+    "rows": [{"source": "a", "count": 12345}, {"source": "b", "share": None}],
+    "deep": {"a": {"b": {"c": {"d": [1, {"e": True}]}}}},
+    "empty": {},
+    "estimate": {"estimate": 0.5, "interval": [0.4, 0.6]},
+}
+
+
+def test_the_model_card_leaves_nothing_out() -> None:
+    shown = texts(METRICS)
+    expected = (
+        "0.9512 (0.93 to 0.97; n 1200)",
+        "at the operating point",
+        "0.9, 0.88, 0.92",
+        "machete",
+        "12,345",
+        "0.5 (0.4 to 0.6)",
+        "By slice",
+        "recall 0.9 (0.8 to 0.95)",
+        '{"e": true}',
+    )
+    for text in expected:
+        assert text in shown
+
+
+@pytest.mark.parametrize("tree", [{}, [], None, "text", 3, [[1, [2, 3]], {"a": 1}], {"a": [[1, 2], [3, 4]]}, {"": ""}])
+def test_any_tree_can_be_shown(tree: Any) -> None:
+    texts(tree)
