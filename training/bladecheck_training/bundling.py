@@ -145,9 +145,9 @@ def chosen_for(targets: Targets) -> str:
     return (
         f"with looks, at most {targets.missed:.1%} of knife pictures clear and {10 * targets.false_hold:.1%} of all "
         f"others held in each held-out set, and {targets.false_hold:.2%} of the ordinary photos in dev; other labels: "
-        f"{targets.other_missed:.0%} and {targets.other_false_hold:.0%}; at most {targets.wrong_kind:.0%} of the kinds "
-        f"and {targets.wrong_feature:.0%} of the features that are named wrong; a second look is taken from a score "
-        f"that {targets.again:.1%} of the knives stay below"
+        f"at most {targets.other_false_check:.1%} of those without end as `check` (one at least), and as far as that "
+        f"allows at most {targets.other_missed:.0%} of those with as `clear`; at most {targets.wrong_kind:.0%} of the "
+        f"kinds and {targets.wrong_feature:.0%} of the features that are named are wrong"
     )
 
 

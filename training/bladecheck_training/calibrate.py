@@ -81,16 +81,20 @@ def band(sets: Sequence[HeldOut], targets: Targets) -> tuple[float, float]:
 
 
 def gate(
-    scores: Sequence[tuple[Array, Array]], missed: float, false_hold: float, least: float = 0.5
+    scores: Sequence[tuple[Array, Array]], missed: float, false_check: float, false_hold: float
 ) -> tuple[float, float]:
     """The `check` and `hold` cut-offs of any other label, from (probabilities, truth) of each held-out set.
 
-    `check` is the highest cut at which no set misses more than `missed` of what shows it; `hold` the lowest, from
-    `least` on, at which no set wrongly holds more than `false_hold`.
+    `check` is the highest cut at which no set misses more than `missed` of what shows it, but no lower than the lowest
+    at which no set checks more than `false_check` of the rest (or one picture): a score that asks about every other
+    picture helps nobody. `hold` is the lowest, from 0.5 on, at which no set wrongly holds more than `false_hold`.
     """
     check = min((_lower(p[truth == 1], missed) for p, truth in scores if (truth == 1).any()), default=0.5)
-    hold = max([least, *(_upper(p[truth == 0], false_hold) for p, truth in scores)])
-    return round(min(check, hold), 4), round(min(hold, 0.999), 4)
+    for p, truth in scores:
+        others = p[truth == 0]
+        check = max(check, _upper(others, max(false_check, 1 / max(1, len(others)))))
+    hold = max([0.5, check, *(_upper(p[truth == 0], false_hold) for p, truth in scores)])
+    return round(min(check, 0.999), 4), round(min(hold, 0.999), 4)
 
 
 def sure(score: Array, right: Array, wrong: float, least: float = 0.3) -> float:

@@ -105,7 +105,7 @@ class Optimisation:
     average: float = 0.998
     keep_pretrained: float = 0.0
     police_weight: float = 3.0
-    hold: float = 3e-3
+    hold: float = 1e-2
     seed: int = 0
 
 
@@ -117,7 +117,8 @@ class Targets:
         missed: of knife pictures that may end as `clear`.
         false_hold: of ordinary pictures without a knife that may end as `hold`.
         again: of knife pictures that may go without a second look for looking harmless at the first.
-        other_missed, other_false_hold: the same for guns and other weapons; the second of all pictures without.
+        other_missed, other_false_check, other_false_hold: the same for guns and other weapons; of those without, how
+            many may end as `check` or `hold`, which goes before what may be missed.
         wrong_kind: of the kinds that are named.
         wrong_feature: of the features that are named.
     """
@@ -126,7 +127,8 @@ class Targets:
     false_hold: float = 0.004
     again: float = 0.005
     other_missed: float = 0.05
-    other_false_hold: float = 0.02
+    other_false_check: float = 0.006
+    other_false_hold: float = 0.002
     wrong_kind: float = 0.2
     wrong_feature: float = 0.25
 
@@ -159,11 +161,13 @@ class Looks:
 
     Attributes:
         crops: (left, top, right, bottom) in 0..1, each.
+        again_from: from this first score on a second look is taken; 0: chosen by `targets.again`.
         sure: from this first score on no further look is taken; 1: always one, since kinds and the map gain by it.
         kinds: kinds and features of the "best" look, or "weighted" by each look's knife probability.
     """
 
     crops: tuple[tuple[float, ...], ...] = ()
+    again_from: float = 0.0
     sure: float = 1.0
     kinds: Literal["best", "weighted"] = "best"
 

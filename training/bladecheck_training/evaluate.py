@@ -131,8 +131,8 @@ def look_again(sets: Sequence[Scored], config: Config) -> Rule:
         known = scored.known
         score = np.sort(first(known.looks[:, 0, KNIFE])[known.knife == 1])
         cuts.append(score[int(np.floor(config.targets.again * len(score)))] * 0.999 if len(score) else 0.0)
-    again_to = config.looks.sure
-    return Rule(round(float(min([*cuts, again_to])), 4), again_to, config.looks.kinds, first)
+    again_to, again_from = config.looks.sure, config.looks.again_from or min([*cuts, config.looks.sure])
+    return Rule(round(float(again_from), 4), again_to, config.looks.kinds, first)
 
 
 def _kinds(
@@ -168,7 +168,9 @@ def _gate(
 ) -> tuple[float, float]:
     if not _both_classes(sets, truth):
         return NEVER
-    return gate(_pairs(sets, column, fitted, truth), targets.other_missed, targets.other_false_hold)
+    return gate(
+        _pairs(sets, column, fitted, truth), targets.other_missed, targets.other_false_check, targets.other_false_hold
+    )
 
 
 def _seen(

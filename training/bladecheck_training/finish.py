@@ -13,14 +13,21 @@ from bladecheck.core import bundle
 from bladecheck.core.bundle import Bundle
 from bladecheck.core.looks import WHOLE
 from bladecheck_training import bundling, evaluate, export, left_out, metrics, novelty, occupancy, plots
-from bladecheck_training.evaluate import KNIFE, Fitted, Scored
+from bladecheck_training.evaluate import Fitted, Scored
 from bladecheck_training.looks import Rule
+from bladecheck_training.net import KNIFE
 from bladecheck_training.runs import Study, police_folds
 
 TITLES = {
     "dev": "dev (never trained on)",
     "police": "police, cross-validated (trunk without police pictures, heads with the other folds)",
     "unseen": "police, no police picture in training",
+}
+KEPT = {
+    "dev": "dev (never trained on)",
+    "police": "police: kinds, other weapons and map cross-validated; NOT the scores of knife and gun and the features, "
+    "which are the parent's, whose heads have seen these very pictures",
+    "unseen": "police, no police picture in training of kinds and other weapons; scores of knife and gun as above",
 }
 
 
@@ -51,7 +58,7 @@ def ship(study: Study, write: Callable[[Path], export.Written], target: Path, pa
     target.mkdir(parents=True, exist_ok=True)
     written, sets = write(target), held_out(study)
     fitted, found = fit(study, sets), stored(study)
-    measured = measure(sets, fitted)
+    measured = measure(sets, fitted, bool(study.kept))
     maps, occupied = mapped(study, found)
     measured |= maps | compression(study, target, written, sets, fitted) | left_out.measured(study)
     measured |= {
@@ -74,9 +81,14 @@ def ship(study: Study, write: Callable[[Path], export.Written], target: Path, pa
     draw(study.folder, sets, fitted)
 
 
-def measure(sets: dict[str, Scored], fitted: Fitted) -> dict[str, Any]:
-    """The card's main tables, with looks and by the first look alone."""
+def measure(sets: dict[str, Scored], fitted: Fitted, kept: bool = False) -> dict[str, Any]:
+    """The card's main tables, with looks and by the first look alone.
+
+    Args:
+        kept: whether columns are the parent's, which may have seen the police pictures.
+    """
     result: dict[str, Any] = {}
+    titles = KEPT if kept else TITLES
     for name, scored in sets.items():
         looked = scored.by(fitted.rule)
         others = [
@@ -84,12 +96,12 @@ def measure(sets: dict[str, Scored], fitted: Fitted) -> dict[str, Any]:
         ]
         if name == "unseen":
             others = [sets["dev"].by(fitted.rule).known]
-        result[TITLES[name]] = evaluate.summary(looked, fitted, others)
+        result[titles[name]] = evaluate.summary(looked, fitted, others)
         if scored.looks.shape[1] > 1:
             once = [other.once for other in others]
-            result[f"{TITLES[name]}, by the first look alone"] = evaluate.summary(scored.once, fitted, once)
+            result[f"{titles[name]}, by the first look alone"] = evaluate.summary(scored.once, fitted, once)
             every = scored.by(Rule(0.0, 1.0, fitted.rule.kinds, fitted.rule.first))
-            result[f"{TITLES[name]}, if every picture had all looks"] = evaluate.brief(every, fitted)
+            result[f"{titles[name]}, if every picture had all looks"] = evaluate.brief(every, fitted)
     return result
 
 
@@ -127,8 +139,8 @@ def compression(
     pixels = np.asarray(study.cache.pixels[index])
     answers = [export.answers(path, pixels, study.config.threads)[0][:, None]
                for path in (written.plain, target / bundle.MODEL)]  # fmt: skip
-    once = Scored(dev.rows, answers[0]), dev.once, Scored(dev.rows, answers[1])
-    return {"compression": _changes(*(scored.known for scored in once), fitted)}
+    plain, after = (Scored(dev.rows, logits).known for logits in answers)
+    return {"compression": _changes(plain, dev.once.known, after, fitted)}
 
 
 def _changes(plain: Scored, trained: Scored, after: Scored, fitted: Fitted) -> dict[str, Any]:

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from bladecheck_training import evaluate, metrics, predict, runs
-from bladecheck_training.evaluate import KNIFE, Scored
+from bladecheck_training.evaluate import Scored
+from bladecheck_training.net import KNIFE
 
 FILE, FALSE_ALARMS = "left_out.npz", 0.02
 
@@ -38,7 +39,7 @@ def run(study: runs.Study, net: nn.Module) -> None:
         for key, names in ((source, theirs), (f"{source} dev", elsewhere)):
             index = np.array([whole[name] for name in names], np.int64)
             with torch.autocast("cpu", torch.bfloat16):
-                found[f"{key}_logits"] = predict.predict(trained, study.inputs, index).logits.numpy()[:, None]
+                found[f"{key}_logits"] = predict.logits(trained, study.inputs, index)[:, None]
             found[f"{key}_ids"] = np.array(names)
     np.savez(study.folder / FILE, **found)  # type: ignore[arg-type]
 

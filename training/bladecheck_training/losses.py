@@ -80,7 +80,8 @@ def loss(
         keep: int64 [B, K], which patches of a grid of `side` rows and columns are answered for; None: all.
     """
     wanted = torch.where(target.asked[:, None], target.teacher[:, LABEL].sigmoid(), target.labels)
-    knife, terms = wanted[:, KNIFE], {}
+    knife = wanted[:, KNIFE]
+    terms: dict[str, torch.Tensor] = {}
     if answer.logits is not None:
         terms |= scores(answer.logits, wanted, target)
     if answer.occupancy is not None:
@@ -129,7 +130,7 @@ def distillation(answer: Answer, teacher: torch.Tensor, weight: torch.Tensor) ->
 
 def _occupancy(logits: torch.Tensor, knife: torch.Tensor, cells: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
     """Blade and rest of the knife, each where it is known; where only their union is, the union."""
-    cells = functional.adaptive_avg_pool2d(cells, logits.shape[2:])
+    cells = functional.adaptive_avg_pool2d(cells, (logits.shape[2], logits.shape[3]))
     blade, rest, either, unknown = ((COVER * cells[:, index - 1]).clamp(max=1.0)
                                     for index in (IN_BLADE, REST, EITHER, IN_UNKNOWN))  # fmt: skip
     empty = (asked & (knife < EMPTY)) | (knife == 0)

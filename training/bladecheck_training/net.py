@@ -16,6 +16,7 @@ BLADE = slice(LABEL.stop, LABEL.stop + len(BLADES))
 FEATURE = slice(BLADE.stop, BLADE.stop + len(FEATURES))
 WEAPON = slice(FEATURE.stop, FEATURE.stop + len(WEAPONS))
 WIDTH = WEAPON.stop
+NAMES = (*LABELS, *BLADES, *FEATURES, *WEAPONS)
 """Columns of the logits, in the order of the bundle's outputs."""
 TOP_SHARE = 0.04
 FINER = 2

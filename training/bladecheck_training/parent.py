@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper
+import torch
+from onnx import TensorProto, helper, numpy_helper
 
 from bladecheck.core import bundle, weights
 from bladecheck.core.bundle import Bundle
 from bladecheck_training.cache import Trunk
-from bladecheck_training.vit_graph import Graph
+from bladecheck_training.net import NAMES, Heads
+from bladecheck_training.vit_graph import Array, Graph
 
 MIDDLE_BLOCK = 9
 """Its output still knows where things are; the last block's knows better what they are."""
@@ -88,6 +90,36 @@ class Parent:
                     if name in wanted:
                         found.setdefault(name, {})[part] = stored[key]
         return found
+
+    def read(self, heads: Heads) -> None:
+        """Set heads to what the parent's say, in the columns that it has.
+
+        Raises:
+            ValueError: if its graph does not read its tokens as `Heads` does.
+        """
+        tensors = {tensor.name: tensor for tensor in self.model.graph.initializer}
+        width, outputs = self.shape[1], self.bundle.manifest.outputs.width
+        found: dict[tuple[int, ...], tuple[Array, Array]] = {}
+        adds = {node.input[0]: node.input[1] for node in self.model.graph.node if node.op_type == "Add"}
+        for node in self.model.graph.node:
+            if node.op_type == "MatMul" and node.input[1] in tensors:
+                weight = numpy_helper.to_array(tensors[node.input[1]])
+                bias = tensors.get(adds.get(node.output[0], ""))
+                found[weight.shape] = (weight, numpy_helper.to_array(bias) if bias else np.zeros(0))
+        try:
+            query, patch = found[width, heads.query.out_features], found[width, 1]
+            last, share = found[2 * width, outputs], found[1, outputs][0]
+        except KeyError as error:
+            raise ValueError(f"{self.bundle.path}: its heads have no part of the shape {error}.") from error
+        with torch.no_grad():
+            for layer, (weight, bias) in ((heads.query, query), (heads.patch, patch)):
+                layer.weight.copy_(torch.from_numpy(weight.T.copy()))
+                layer.bias.copy_(torch.from_numpy(bias.copy()))
+            for place, name in enumerate(NAMES):
+                if name in (columns := self.columns()):
+                    row = np.append(last[0][:, columns[name]], share[0, columns[name]])
+                    heads.out.weight[place] = torch.from_numpy(row)
+                    heads.out.bias[place] = float(last[1][columns[name]])
 
     def columns(self) -> Mapping[str, int]:
         """Where in its logits each name stands."""

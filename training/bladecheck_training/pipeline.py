@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from bladecheck.core.taxonomy import BLADES
 from bladecheck_training import backbones, cache, finish, frozen, left_out, manifest, runs, student, tower
 from bladecheck_training import export as graphs
 from bladecheck_training.config import Config
-from bladecheck_training.net import ConvNet, GoingOn, TransformerTop
+from bladecheck_training.net import BLADE, NAMES, ConvNet, GoingOn, TransformerTop
 from bladecheck_training.parent import Parent
 from bladecheck_training.views import Library
 
@@ -100,7 +101,8 @@ def study(run: Run) -> runs.Study:
     views = cache.read(run.work / "cache", run.library, run.config.spec, run.config.crops)
     if parent := run.parent:
         inputs, columns = runs.kept_inputs(views), parent.columns()
-        return runs.Study(run.config, run.library, views, inputs, run.work, columns)
+        kept = tuple(place for place, name in enumerate(NAMES) if name in columns and name not in BLADES)
+        return runs.Study(run.config, run.library, views, inputs, run.work, columns, kept)
 
     def tokens(index: runs.Index) -> torch.Tensor:
         return torch.from_numpy(np.asarray(views.middle[index], np.float32))
@@ -112,7 +114,12 @@ def network(run: Run) -> TransformerTop | ConvNet | GoingOn:
     """The network to train, as it begins."""
     if parent := run.parent:
         torch.manual_seed(run.config.optimisation.seed)
-        return GoingOn(parent.shape[1])
+        going_on = GoingOn(parent.shape[1])
+        parent.read(going_on.heads)
+        with torch.no_grad():  # kinds are learnt anew, from more pictures and from parts
+            going_on.heads.out.weight[BLADE] = 0
+            going_on.heads.out.bias[BLADE] = 0
+        return going_on
     if run.is_student:
         return student.network(run.backbone())
     return TransformerTop(run.backbone(), run.config.model.frozen_blocks)
@@ -137,7 +144,7 @@ def evaluate(run: Run) -> None:
     """Print what the held-out predictions say, before anything is compressed or shipped."""
     views = study(run)
     sets = finish.held_out(views)
-    print(json.dumps(finish.measure(sets, finish.fit(views, sets)), indent=1))
+    print(json.dumps(finish.measure(sets, finish.fit(views, sets), bool(views.kept)), indent=1))
 
 
 def export(run: Run) -> None:

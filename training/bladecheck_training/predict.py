@@ -26,3 +26,11 @@ def predict(net: nn.Module, inputs: Inputs, index: npt.NDArray[np.int64], batch:
                     parts.setdefault(name, []).append(value.float())
     joined = {name: torch.cat(values) for name, values in parts.items()}
     return Answer(**joined)
+
+
+def logits(net: nn.Module, inputs: Inputs, index: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """The scores of views `index`, float32 [N, WIDTH]."""
+    answer = predict(net, inputs, index).logits
+    assert answer is not None
+    found: npt.NDArray[np.float32] = answer.numpy()
+    return found

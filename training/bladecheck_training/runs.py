@@ -27,9 +27,11 @@ from bladecheck_training import last, losses, predict, train, truth
 from bladecheck_training.cache import Cache
 from bladecheck_training.config import Config, Optimisation
 from bladecheck_training.manifest import FOLDS, Row, split_by_group
-from bladecheck_training.net import WIDTH, Heads, HeadsOnly, MapOnly
+from bladecheck_training.net import NAMES, WIDTH, Heads, HeadsOnly, MapOnly
 from bladecheck_training.views import Library
 
+FRESH = 3.0
+"""A layer that begins at nothing is held to it so many times as strongly."""
 MAP_EPOCHS = 4.0
 """Of adapting the map to outlined police pictures."""
 TEACHER = "teacher.npy"
@@ -42,6 +44,7 @@ class Study:
 
     Attributes:
         columns: place in the cached parent's logits of each name.
+        kept: columns of this network's logits that stay the parent's.
         teacher, pixels: as in `train.Task`.
     """
 
@@ -51,6 +54,7 @@ class Study:
     inputs: predict.Inputs
     folder: Path
     columns: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    kept: tuple[int, ...] = ()
     teacher: torch.Tensor | None = None
     pixels: bool = False
 
@@ -75,12 +79,10 @@ class Study:
 
     def _asked(self) -> torch.Tensor:
         """The parent's answers in this network's columns, NaN where it has none, float [M, WIDTH]."""
-        from bladecheck.core.taxonomy import BLADES, FEATURES, LABELS, WEAPONS
-
         answers = torch.full((len(self.cache.views), WIDTH), float("nan"))
         if self.cache.logits is not None:
             known = torch.from_numpy(np.array(self.cache.logits))
-            for place, name in enumerate((*LABELS, *BLADES, *FEATURES, *WEAPONS)):
+            for place, name in enumerate(NAMES):
                 if name in self.columns:
                     answers[:, place] = known[:, self.columns[name]]
         return answers
@@ -176,11 +178,14 @@ def _without_police(study: Study, net: nn.Module) -> tuple[HeadsOnly, predict.In
     if study.cache.tokens is not None and not study.pixels:
         tuned = kept_inputs(study.cache)
         alone = dataclasses.replace(study, inputs=tuned)
-        heads = HeadsOnly(copy.deepcopy(net.heads))  # type: ignore[arg-type]
+        heads: Heads = copy.deepcopy(net.heads)  # type: ignore[assignment]
         flat = dataclasses.replace(settings, drop_tokens=0.0)
-        trained = train_views(alone, heads, views, "no-police", settings.epochs, flat)
-        assert isinstance(trained, HeadsOnly)
-        return trained, tuned
+        trained = train_views(alone, MapOnly(heads), views, "no-police", settings.epochs, flat)
+        _take_map(heads, trained)
+        whole = HeadsOnly(heads)
+        known = torch.from_numpy(_embedded(study, whole, tuned)[views])
+        last.refit(heads, known, study.targets.take(torch.from_numpy(views)), FRESH * settings.hold, study.kept)
+        return whole, tuned
     pretrained = copy.deepcopy(net.state_dict())
     first = train_views(study, net, views, "no-police", settings.epochs, settings)
     blend(first, pretrained, settings.keep_pretrained)
@@ -259,16 +264,24 @@ def adapt(
     settings = study.config.optimisation
     heads: Heads = copy.deepcopy(before.heads)
     views = study.training_views(set(police))
-    last.refit(heads, torch.from_numpy(known[views]), study.targets.take(torch.from_numpy(views)), settings.hold)
+    last.refit(
+        heads, torch.from_numpy(known[views]), study.targets.take(torch.from_numpy(views)), settings.hold, study.kept
+    )
     if masked := [row.id for row in study.rows if row.outline and row.id in set(police)]:
         views = _favour(study, _masked(study, study.training_views(set(masked))), masked)
         # Labels only: the teacher has seen no police picture, and would hold the heads back on them.
         shapes = dataclasses.replace(study, inputs=tuned, teacher=None, pixels=False)
         gentle = dataclasses.replace(settings, head_rate=settings.head_rate / 2, drop_tokens=0.0)
         trained = train_views(shapes, MapOnly(heads), views, f"{name}-map", MAP_EPOCHS, gentle)
-        for part in ("first", "second"):
-            heads.get_submodule(part).load_state_dict(trained.heads[part].state_dict())  # type: ignore[index, union-attr, operator]
+        _take_map(heads, trained)
     return HeadsOnly(heads.eval())
+
+
+def _take_map(heads: Heads, trained: nn.Module) -> None:
+    """Copy the averaged layers of a trained MapOnly into the heads."""
+    for part in ("first", "second"):
+        state = trained.heads[part].state_dict()  # type: ignore[index, union-attr, operator]
+        heads.get_submodule(part).load_state_dict(state)
 
 
 def _masked(study: Study, views: Index) -> Index:

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from bladecheck.core import bundle
-from bladecheck_training import compress, export, frozen
-from bladecheck_training.net import Heads, TransformerTop, read
+from bladecheck_training import compress, export, frozen, predict
+from bladecheck_training.net import Heads, HeadsOnly, TransformerTop
 from bladecheck_training.parent import Parent
 from bladecheck_training.runs import Index, Study
 
@@ -67,8 +67,7 @@ def going_on(study: Study, parent: Parent, heads: Heads, folder: Path) -> export
     export.going_on(parent, heads, folder)
     pixels = study.some_pixels()
     index = study.looks(study.named("dev")[: len(pixels)])[:, 0]
-    with torch.inference_mode():
-        expected = read(heads.eval(), study.inputs(index)).logits.numpy()
+    expected = predict.logits(HeadsOnly(heads), study.inputs, index)
     found = float(np.abs(export.answers(folder / bundle.MODEL, pixels)[0] - expected).max())
     if found > ROUNDING:
         raise RuntimeError(f"The graph and the heads differ by {found:.2g} in a logit; at most {ROUNDING} is accepted.")
