@@ -12,11 +12,12 @@ from scipy import ndimage
 
 from bladecheck.core.looks import MAP_SIDE as SIDE
 from bladecheck.core.looks import Box, merged
+from bladecheck.core.redact import MARGIN as SHARE
 from bladecheck_training import compose, metrics
 from bladecheck_training.manifest import Row
 
 PIXELS = 336
-MARGIN = 1
+MARGIN = max(1, SIDE // SHARE)
 """Cells added around what is occupied: the blur's margin."""
 COVERED, SPILT = 0.95, 0.25
 CUTS = (0.05, 0.075, 0.1, 0.125, 0.15, 0.175, 0.2, 0.225, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)

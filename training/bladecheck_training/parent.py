@@ -34,6 +34,8 @@ class Parent:
         self.bundle: Bundle = bundle.load(folder)
         self.model = onnx.load(self.bundle.model_path, load_external_data=False)
         norms = [node for node in self.model.graph.node if node.op_type == "LayerNormalization"]
+        sizes = {tensor.name: tuple(tensor.dims) for tensor in self.model.graph.initializer}
+        norms = [node for node in norms if sizes[node.input[1]] == sizes[norms[0].input[1]]]  # not that of the map
         blocks = (len(norms) - 2) // 2  # two in each block, one before the first and one after the last
         if len(norms) < 4 or len(norms) % 2:
             raise ValueError(f"{folder} is no bundle of a vision transformer; only such a one can be gone on from.")
@@ -108,18 +110,26 @@ class Parent:
                 found[weight.shape] = (weight, numpy_helper.to_array(bias) if bias else np.zeros(0))
         try:
             query, patch = found[width, heads.query.out_features], found[width, 1]
-            last, share = found[2 * width, outputs], found[1, outputs][0]
+            if weights.HEADS in self.bundle.manifest.files:
+                weight, bias = self._last()
+            else:  # schema 1: the mean of the highest patches is added after the layer
+                last, share = found[2 * width, outputs], found[1, outputs][0]
+                weight, bias = np.concatenate([last[0], share]), last[1]
         except KeyError as error:
             raise ValueError(f"{self.bundle.path}: its heads have no part of the shape {error}.") from error
         with torch.no_grad():
-            for layer, (weight, bias) in ((heads.query, query), (heads.patch, patch)):
-                layer.weight.copy_(torch.from_numpy(weight.T.copy()))
-                layer.bias.copy_(torch.from_numpy(bias.copy()))
+            for layer, (kernel, offset) in ((heads.query, query), (heads.patch, patch)):
+                layer.weight.copy_(torch.from_numpy(kernel.T.copy()))
+                layer.bias.copy_(torch.from_numpy(offset.copy()))
             for place, name in enumerate(NAMES):
                 if name in (columns := self.columns()):
-                    row = np.append(last[0][:, columns[name]], share[0, columns[name]])
-                    heads.out.weight[place] = torch.from_numpy(row)
-                    heads.out.bias[place] = float(last[1][columns[name]])
+                    heads.out.weight[place] = torch.from_numpy(weight[:, columns[name]].copy())
+                    heads.out.bias[place] = float(bias[columns[name]])
+
+    def _last(self) -> tuple[Array, Array]:
+        """Its last linear layer, from heads.npz."""
+        with np.load(self.bundle.path / weights.HEADS, allow_pickle=False) as stored:
+            return stored["weight"], stored["bias"]
 
     def columns(self) -> Mapping[str, int]:
         """Where in its logits each name stands."""
