@@ -54,6 +54,12 @@ class MissingDecoder(PictureError):
     code = "missing_decoder"
 
 
+class UnsupportedPicture(PictureError):
+    """A known format in a variety that no decoder here reads, such as a TIFF of floats in colour; it may be whole."""
+
+    code = "unsupported"
+
+
 class PictureTooSlow(PictureError):
     """Judging it took longer than the service allows."""
 

@@ -36,11 +36,18 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is known of the picture itself: size in pixels, and brightness spread of the model's input, 0 to 255."""
+    """What is known of the picture itself.
+
+    Attributes:
+        width, height: in pixels.
+        contrast: brightness spread of the model's input, 0 to 255.
+        damaged: its file shows signs of damage: what can't be seen any more can't be cleared.
+    """
 
     width: int
     height: int
     contrast: int
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,7 @@ REASONS: dict[str, str] = {
     "in_hand": "Someone is holding it.",
     "too_small": "The picture is too small to judge.",
     "blank": "The picture is blank, or nearly so.",
+    "maybe_damaged": "The file may be damaged: part of the picture may be missing or wrong.",
 }
 BLADE_FEATURES = ("serrated", "holes", "points", "lurid", "several_knives", "in_hand")
 
@@ -132,7 +140,11 @@ def decide(scores: Scores, seen: Seen, thresholds: Thresholds, gates: Gates, pol
     kind = _kind(scores, thresholds) if knife is Decision.HOLD else None
     flags = {name for name, cut in thresholds.feature_seen.items() if scores.features.get(name, 0.0) >= cut}
     decision = max(_soften(knife, kind, flags, policy), _cap(gun, policy.gun), key=RANK.__getitem__)
-    return Verdict(decision, tuple(_explain(knife, gun, kind, flags)), scores, kind)
+    reasons = _explain(knife, gun, kind, flags)
+    if seen.damaged:
+        decision = max(decision, Decision.CHECK, key=RANK.__getitem__)
+        reasons.append(_reason("maybe_damaged"))
+    return Verdict(decision, tuple(reasons), scores, kind)
 
 
 def _place(score: float, band: Band) -> Decision:
