@@ -6,6 +6,8 @@ file, or be failed, `maybe_damaged` or `cannot_judge`; the last two columns coun
     .venv/bin/python benchmarks/damage.py --bundle small
     .venv/bin/python benchmarks/damage.py --bundle small --pictures FOLDER --labels labels.csv --most 40
     .venv/bin/python benchmarks/damage.py --whole FOLDER      # false alarms among pictures that are whole
+    .venv/bin/python benchmarks/damage.py --mutations 20000   # small pictures, mutated at random, tiny model
+    .venv/bin/python benchmarks/damage.py --journals 1000     # damaged journals of a run
 """
 
 from __future__ import annotations
@@ -15,9 +17,12 @@ import csv
 import io
 import random
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -212,26 +217,59 @@ def table(judge: Judge, pictures: list[Image.Image], rounds: int, seed: int, by_
     return total
 
 
-def law(judge: Judge, classifier: Classifier, count: int, seed: int) -> Counter[str]:
-    """Endless mutations of small pictures of every format (tests/mutations.py) must keep the law; prints by outcome."""
+def law(count: int, seed: int) -> Counter[str]:
+    """Mutations of small pictures of every format (tests/mutations.py), by the tiny model: what became of them."""
+    import tiny
     from mutations import mutated_with_original
 
-    wholes: dict[bytes, str] = {}
     found: Counter[str] = Counter()
-    for data, original in mutated_with_original(seed, count):
-        if original not in wholes:
-            wholes[original] = classify_bytes(original, classifier)["decision"]
-        result = classify_bytes(data, classifier)
-        codes = {reason["code"] for reason in result["reasons"]}
-        kept = (
-            "failed" if result["status"] == "failed"
-            else "maybe_damaged" if "maybe_damaged" in codes
-            else "cannot_judge" if result["decision"] == "cannot_judge"
-            else "same decision" if result["decision"] == wholes[original]
-            else f"slipped: {result['image']['format']} {wholes[original]} -> {result['decision']}"
-        )  # fmt: skip
-        found[kept] += 1
+    decisions: dict[bytes, str] = {}
+    with tempfile.TemporaryDirectory() as place:
+        classifier = Classifier.open(tiny.write_bundle(Path(place) / "bundle"))
+        for data, original in islice(mutated_with_original(seed), count):
+            if original not in decisions:
+                decisions[original] = classify_bytes(original, classifier)["decision"]
+            result = classify_bytes(data, classifier)
+            codes = {reason["code"] for reason in result["reasons"]}
+            if result["status"] == "failed":
+                found["failed"] += 1
+            elif "maybe_damaged" in codes:
+                found["maybe_damaged"] += 1
+            elif result["decision"] in ("cannot_judge", decisions[original]):
+                found["cannot_judge" if result["decision"] == "cannot_judge" else "same decision"] += 1
+            else:
+                kind = result["image"]["format"]
+                found[f"slipped through: {kind}, {decisions[original]} to {result['decision']}"] += 1
     return found
+
+
+def journals(count: int, seed: int) -> None:
+    """Damage the journal of a small run `count` times; raises where a figure changes or scoring does not mend it."""
+    import tiny
+    from bladecheck.archives import open_archive
+    from bladecheck.runs.engines.local import LocalEngine
+    from bladecheck.runs.folder import RunFolder
+    from bladecheck.runs.run import Run
+    from journal_damages import assert_mended, damage
+    from score_helpers import exported, fill
+
+    with tempfile.TemporaryDirectory() as place:
+        folder, run = fill(Path(place) / "pictures", 30), Path(place) / "run"
+        classifier = Classifier.open(tiny.write_bundle(Path(place) / "bundle"))
+
+        def score() -> None:
+            with open_archive([folder]) as archive:
+                Run([folder], archive.items(), LocalEngine(classifier, workers=1), RunFolder(run)).go()
+
+        score()
+        manifest, whole, wanted = (run / "run.json").read_bytes(), (run / "journal.jsonl").read_bytes(), exported(run)
+        kinds: Counter[str] = Counter()
+        for number in range(seed, seed + count):
+            (run / "run.json").write_bytes(manifest)
+            kinds[damage(run, whole, number)] += 1
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+                assert_mended(run, wanted, score)
+    print(f"{kinds.total()} damaged journals, no figure changed, all mended: {dict(kinds)}")
 
 
 def false_alarms(folder: Path) -> int:
@@ -257,18 +295,21 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=4, help="of each damage, for each picture and format")
     parser.add_argument("--by-damage", action="store_true", help="a line for each kind of damage, too")
     parser.add_argument("--mutations", type=int, default=0, help="instead: so many mutated small pictures")
+    parser.add_argument("--journals", type=int, default=0, help="instead: so many damaged journals of a run")
     parser.add_argument("--whole", type=Path, help="instead: false alarms among the pictures of this folder")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if options.whole:
         return 1 if false_alarms(options.whole) else 0
-    classifier = Classifier.open(options.bundle)
-    judge = Judge(classifier)
+    if options.journals:
+        journals(options.journals, options.seed)
+        return 0
     if options.mutations:
-        found = law(judge, classifier, options.mutations, options.seed)
-        for outcome, count in found.most_common():
+        for outcome, count in law(options.mutations, options.seed).most_common():
             print(f"{count:>7} {outcome}")
         return 0
+    classifier = Classifier.open(options.bundle)
+    judge = Judge(classifier)
     if options.pictures:
         pictures = list(labelled(options.pictures, options.labels, options.most))
     else:

@@ -33,8 +33,11 @@ NOT_FOR_US = ("Unsupported color conversion", "tjDecompressHeader3(): Could not 
 """What turbojpeg says of whole files that it can't turn to grey."""
 HOLE = bytes(48)
 """An arithmetic coder's output looks random: so many zeros in a row come once in 2^384 places."""
-LEAST_CODED, LEAST_OF_END, MOST_OF_END = 1024, 48, 512
+LEAST_OF_END, MOST_OF_END = 24, 512
 """Bytes at the end of coded data that must matter: more than what may belong to pixels outside the picture."""
+HEVC_LEAST = 8192
+"""Smaller HEVC data may end with what is outside the picture: its blocks are larger, and its files end with padding."""
+MOST_FRAMES = 16
 DEFLATED = (8, 32946)
 FORBIDDEN_IN_HEVC = re.compile(rb"\0\0[\0\1\2]")
 IMAGE_ITEMS = {b"av01": "AVIF", b"hvc1": "HEIF", b"hev1": "HEIF"}
@@ -51,7 +54,13 @@ def suspected(data: bytes, kind: str, image: Image.Image) -> bool:
     test = TESTS.get(kind)
     try:
         return test is not None and test(data, image)
-    except (struct.error, IndexError):  # a structure that points outside the file
+    except (
+        struct.error,
+        IndexError,
+        OSError,
+        SyntaxError,
+        ValueError,
+    ):  # points outside the file, or a part is damaged
         return True
 
 
@@ -83,8 +92,8 @@ def _jpeg(data: bytes, image: Image.Image) -> bool:
 def _needs_its_end(coded: bytes, decode: Callable[[bytes], Image.Image], whole: bytes) -> bool:
     """Whether the picture, of the pixels `whole`, changes (or fails) with the last bytes of its coded data."""
     count = min(MOST_OF_END, max(LEAST_OF_END, len(coded) // 100))
-    if len(coded) < LEAST_CODED:
-        return True  # a few hundred bytes may end with what lies outside the picture
+    if len(coded) < 5 * count:
+        return True  # too small to tell
     changed = bytes(byte ^ 0xFF for byte in coded[-count:])
     try:
         return decode(coded[:-count] + changed).tobytes() != whole
@@ -96,17 +105,18 @@ def _webp(data: bytes, image: Image.Image) -> bool:
     frames = [(name, payload) for name, payload in _riff_chunks(data) if name in (b"VP8 ", b"VP8L")]
     if any(HOLE in payload for name, payload in frames if name == b"VP8 "):
         return True
-    if len(frames) != 1:
-        return False  # animations: one frame hides behind the next
-    ((name, payload),) = frames
+    return not all(_webp_frame_is_whole(name, payload) for name, payload in frames[:MOST_FRAMES])
 
+
+def _webp_frame_is_whole(name: bytes, payload: bytes) -> bool:
     def decode(coded: bytes) -> Image.Image:
+        """As a file of its own, so that neither transparency nor another frame hides it."""
         chunk = name + struct.pack("<I", len(coded)) + coded + bytes(len(coded) % 2)
         file = WebPImagePlugin.WebPImageFile(io.BytesIO(b"RIFF" + struct.pack("<I", len(chunk) + 4) + b"WEBP" + chunk))
         file.load()
         return file
 
-    return not _needs_its_end(payload, decode, decode(payload).tobytes())
+    return _needs_its_end(payload, decode, decode(payload).tobytes())
 
 
 def _riff_chunks(data: bytes, position: int = 12, end: int | None = None) -> Iterator[tuple[bytes, bytes]]:
@@ -145,17 +155,23 @@ def _heif(data: bytes, image: Image.Image) -> bool:
 
         return pi_heif.open_heif(io.BytesIO(changed), convert_hdr_to_8bit=True).to_pillow()  # type: ignore[no-any-return]
 
-    return not _needs_last_item(data, items, decode, image)
+    return not _needs_last_item(data, items, decode, image, HEVC_LEAST)
 
 
 def _needs_last_item(
-    data: bytes, items: list[list[tuple[int, int]]], decode: Callable[[bytes], Image.Image], image: Image.Image
+    data: bytes,
+    items: list[list[tuple[int, int]]],
+    decode: Callable[[bytes], Image.Image],
+    image: Image.Image,
+    least: int = 0,
 ) -> bool:
     """`_needs_its_end` of the largest item that lies in one piece: the picture itself, not its thumbnail or alpha."""
     whole = [extents[0] for extents in items if len(extents) == 1]
     if not whole or len(whole) != len(items):
         return True  # in pieces: not tested
     start, size = max(whole, key=lambda extent: extent[1])
+    if size < least:
+        return True
     before, after = data[:start], data[start + size :]
     return _needs_its_end(data[start : start + size], lambda coded: decode(before + coded + after), image.tobytes())
 

@@ -116,7 +116,7 @@ class RunFolder:
         replace(self.path / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode("utf-8", "replace"))
 
     def header(self) -> dict[str, Any]:
-        """The journal's first record: which run, model and policy; from run.json if that line is damaged.
+        """The journal's first record: which run, model and policy; from run.json if that line is damaged or lost.
 
         Raises:
             RunError: no run here, or its first line is damaged and run.json does not say the same.
@@ -126,7 +126,7 @@ class RunFolder:
         found = next(journal.read(self.journal), None)
         if found and found.get("journal") in journal.FORMATS and set(HEADER) <= set(found):
             return found
-        manifest = self.manifest() if found is None else {}
+        manifest = {} if found and "journal" in found else self.manifest()
         if set(HEADER) <= set(manifest):
             return {"journal": journal.FORMAT, **{key: manifest[key] for key in HEADER}}
         raise RunError(f"{self.journal} does not begin as a {journal.FORMAT} file: it is damaged or something else.")

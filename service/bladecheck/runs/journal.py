@@ -24,7 +24,7 @@ from bladecheck.errors import RunError
 JOURNAL = "journal.jsonl"
 FORMAT = "bladecheck-journal/2"
 FORMATS = ("bladecheck-journal/1", FORMAT)
-SEAL = re.compile(rb',"n":([0-9]{1,15}),"crc":"([0-9a-f]{8})"}\n\Z')
+SEAL = re.compile(rb',"n":([0-9]{1,15})(?P<end>,"crc":"(?P<crc>[0-9a-f]{8})"}\n\Z)')
 HEX = re.compile(r"(?:[0-9a-f]{32}){1,2}")
 SYNC_SECONDS = 2.0
 ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -47,7 +47,7 @@ class Journal:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             self._end = whole_length(path)
             os.ftruncate(self._file, self._end)
-            self._number = last_number(path, self._end)
+            self._number = last_number(path)
         except OSError as error:
             raise failure(path, error) from error
         self._synced = time.monotonic()
@@ -114,7 +114,7 @@ def read_lines(path: Path) -> Iterator[tuple[Record | None, bytes]]:
             if not line.endswith(b"\n"):
                 return
             record, number = _opened(line)
-            if record is not None and number == 0 and (sealed or not _sound(record)):
+            if record is not None and number == 0 and (sealed or "crc" in record or not _sound(record)):
                 record = None
             if record is None or 0 < number <= last:  # damaged; or a copy, or out of its place
                 damaged += 1
@@ -127,11 +127,15 @@ def read_lines(path: Path) -> Iterator[tuple[Record | None, bytes]]:
             yield record, line
 
 
+def _seal(line: bytes) -> re.Match[bytes] | None:
+    """Number and checksum at the end of a line, if the checksum is right."""
+    seal = SEAL.search(line)
+    return seal if seal and zlib.crc32(line[: seal.start("end")]) == int(seal["crc"], 16) else None
+
+
 def _opened(line: bytes) -> tuple[Record | None, int]:
     """The record and its number, 0 if it has none (an older version wrote it); None if the line is damaged."""
-    seal = SEAL.search(line)
-    if seal and zlib.crc32(line[: seal.start(2) - len(',"crc":"')]) != int(seal[2], 16):
-        return None, 0
+    seal = _seal(line)
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
@@ -159,15 +163,10 @@ def _is_hash(value: object) -> bool:
     return isinstance(value, str) and HEX.fullmatch(value) is not None
 
 
-def last_number(path: Path, end: int, block: int = 1 << 20) -> int:
-    """The highest number of a line among the first `end` bytes, 0 if none has one."""
+def last_number(path: Path) -> int:
+    """The highest number of a line, 0 if none has one; not that of the last line, which may be out of its place."""
     with path.open("rb") as stream:
-        stream.seek(max(0, end - block))
-        _, number = _opened(stream.read(min(end, block)).rstrip(b"\n").rpartition(b"\n")[2] + b"\n")
-        if number or not end:
-            return number
-        stream.seek(0)  # the last line is damaged, long, or of an older version
-        return max((_opened(line)[1] for line in stream), default=0)
+        return max((int(seal[1]) for line in stream if (seal := _seal(line))), default=0)
 
 
 def whole_length(path: Path, block: int = 65536) -> int:
