@@ -108,6 +108,12 @@ class ArchiveError(BladecheckError):
     code = "bad_archive"
 
 
+class DamagedArchive(ArchiveError):
+    """A part of an archive that lost or changed bytes: a checksum or a size that it states is not met."""
+
+    code = "damaged"
+
+
 class RunError(BladecheckError):
     """An archive run that can't go on: a lock, a foreign journal, a full disk."""
 
