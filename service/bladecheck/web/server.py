@@ -124,6 +124,7 @@ def run_one(settings: Settings, build: Build, bound: socket.socket, stop_without
         "log_config": log,
         "access_log": False,
         "server_header": False,
+        "proxy_headers": False,  # uvicorn would believe whatever runs on this machine; see bladecheck.web.proxies
         "ws": "none",
         "http": protocol,
         "limit_concurrency": settings.max_connections,

@@ -44,6 +44,11 @@ class Settings(BaseSettings):
         description="POST requests per API key (or per address, without keys) and minute; 0: no limit. "
         "Unset: 600 beyond loopback, no limit on loopback.",
     )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses or networks (`10.0.0.0/8`) of your reverse proxies, separated by commas. Only from them "
+        "`X-Forwarded-For` and `X-Forwarded-Proto` are believed.",
+    )
     processes: int = Field(1, ge=1, le=256, description="Server processes. One with a thread per core is best.")
     threads: int | None = Field(
         None, ge=1, le=256, description="Pictures worked on at once per process. Unset: the cores over the processes."
@@ -79,7 +84,7 @@ class Settings(BaseSettings):
         "info", pattern="^(debug|info|warning|error)$", description="Least severe log lines: debug to error."
     )
 
-    @field_validator("api_key_hashes", mode="before")
+    @field_validator("api_key_hashes", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -90,6 +95,16 @@ class Settings(BaseSettings):
         for text in value:
             if not re.fullmatch(r"[0-9a-f]{64}", text):
                 raise ValueError("each is 64 hexadecimal digits: the SHA-256 of a key, not the key")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                ipaddress.ip_network(text)
+            except ValueError as error:
+                raise ValueError(f"{text!r} is neither an IP address nor a network such as 10.0.0.0/8") from error
         return value
 
     @model_validator(mode="after")
