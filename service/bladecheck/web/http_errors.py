@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
@@ -203,6 +204,10 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         return answer(request.scope, _from_validation(error))
 
+    async def gone(request: Request, error: Exception) -> Response:
+        return answer(request.scope, ClientGone("The client closed the connection before its request was whole."))
+
+    app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(RequestError, ours)
     app.add_exception_handler(PictureError, ours)
     app.add_exception_handler(HTTPException, http)
