@@ -20,6 +20,7 @@ from serving import Running, serve
 from tiny import GREEN, RED, draw, encode
 
 RED_PNG = encode(draw(RED))
+POST_PNG = "POST /v1/classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
 IMAGE = {"Content-Type": "image/png"}
 
 
@@ -58,7 +59,7 @@ def test_a_full_queue_is_503_with_a_time_to_come_back(narrow: Running, heavy: by
 
 
 def test_a_client_that_leaves_frees_its_place(narrow: Running, heavy: bytes) -> None:
-    head = f"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: {len(heavy)}\r\n\r\n"
+    head = f"{POST_PNG}Content-Length: {len(heavy)}\r\n\r\n"
     leaving = []
     for _ in range(4):
         connection = socket.create_connection(("127.0.0.1", narrow.port))

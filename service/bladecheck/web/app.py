@@ -14,6 +14,7 @@ from bladecheck.web import api_docs, health, http_errors, pages, v1, v2
 from bladecheck.web.body_limits import Bodies
 from bladecheck.web.keys import Guard
 from bladecheck.web.metrics import Metrics
+from bladecheck.web.origins import OwnPagesOnly
 from bladecheck.web.proxies import Forwarded
 from bladecheck.web.request_log import Observe
 from bladecheck.web.settings import Settings
@@ -32,8 +33,10 @@ def create_app(source: ClassifierSource, settings: Settings, policy: Policy | No
     app.state.settings, app.state.policy, app.state.metrics = settings, policy or Policy(), Metrics()
     app.state.workers = Workers(source, settings, app.state.policy, app.state.metrics)
     http_errors.install(app)
-    # The last one added sees a request first: say who asks, observe, then bound its body, then ask for the key.
+    # The last one added sees a request first: say who asks, observe, bound its body, refuse other
+    # sites' pages, ask for the key.
     app.add_middleware(Guard, settings=settings)
+    app.add_middleware(OwnPagesOnly, settings=settings)
     app.add_middleware(Bodies, settings=settings, metrics=app.state.metrics)
     app.add_middleware(Observe, workers=app.state.workers, metrics=app.state.metrics)
     app.add_middleware(Forwarded, settings=settings)

@@ -50,6 +50,12 @@ class KeyRequired(RequestError):
         self.headers["WWW-Authenticate"] = 'Basic realm="Bladecheck: the key is the password", charset="UTF-8"'
 
 
+class CrossSite(RequestError):
+    """Another site's web page made the request."""
+
+    code, status = "cross_site", 403
+
+
 class BodyTooSlow(RequestError):
     """The body came too slowly or stopped coming."""
 
@@ -72,6 +78,12 @@ class UnsupportedMedia(RequestError):
     """A body that is neither multipart nor a picture."""
 
     code, status = "unsupported_media_type", 415
+
+
+class ForeignHost(RequestError):
+    """The request names a host that is not ours."""
+
+    code, status = "foreign_host", 421
 
 
 class BadInput(RequestError):
@@ -130,6 +142,8 @@ TITLES = {
     "bad_multipart": "The multipart body can't be read",
     "body_too_large": "The request is too large",
     "body_too_slow": "The body came too slowly",
+    "cross_site": "Asked for by another site",
+    "foreign_host": "Not a name of this service",
     "internal": "Something went wrong here",
     "key_required": "An API key is required",
     "not_found": "No such page",

@@ -44,6 +44,12 @@ class Settings(BaseSettings):
         description="POST requests per API key (or per address, without keys) and minute; 0: no limit. "
         "Unset: 600 beyond loopback, no limit on loopback.",
     )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Names that the service is reached by, separated by commas, as in a browser's address bar but "
+        "without port; `*`: any. Always allowed: `localhost`, numeric addresses and the name in `BLADECHECK_HOST`. "
+        "Unset with API keys beyond loopback: any.",
+    )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Addresses or networks (`10.0.0.0/8`) of your reverse proxies, separated by commas. Only from them "
@@ -84,7 +90,7 @@ class Settings(BaseSettings):
         "info", pattern="^(debug|info|warning|error)$", description="Least severe log lines: debug to error."
     )
 
-    @field_validator("api_key_hashes", "trusted_proxies", mode="before")
+    @field_validator("allowed_hosts", "api_key_hashes", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -96,6 +102,14 @@ class Settings(BaseSettings):
             if not re.fullmatch(r"[0-9a-f]{64}", text):
                 raise ValueError("each is 64 hexadecimal digits: the SHA-256 of a key, not the key")
         return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            if not re.fullmatch(r"\*|[A-Za-z0-9._-]+", text):
+                raise ValueError(f"{text!r} is no host name; write it without scheme, port or path, or * for any")
+        return tuple(text.lower().rstrip(".") for text in value)
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -138,6 +152,16 @@ class Settings(BaseSettings):
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """Names in Host that are answered, besides numeric addresses; `*` is any.
+
+        With API keys beyond loopback all are: a browser gives a key only to the name that it was typed in for.
+        """
+        if self.api_key_hashes and not self.on_loopback and not self.allowed_hosts:
+            return frozenset("*")
+        return frozenset({"localhost", self.host.lower(), *self.allowed_hosts})
 
     @property
     def rate(self) -> int:
