@@ -143,10 +143,12 @@ def test_terminating_under_load_loses_no_request(tiny_path: Path, heavy: bytes, 
         with ThreadPoolExecutor(10) as pool:
             clients = [pool.submit(load, running, bool(index % 2), stop) for index in range(8)]
             large = pool.submit(httpx2.post, f"{running.url}/v1/classify", content=heavy, headers=IMAGE, timeout=60)
-            time.sleep(1)
-            running.process.send_signal(signal.SIGTERM)
-            code = running.process.wait(60)
-            stop.set()
+            try:
+                time.sleep(1)
+                running.process.send_signal(signal.SIGTERM)
+                code = running.process.wait(60)
+            finally:
+                stop.set()  # or the clients would go on for ever
             seen = sum((client.result() for client in clients), Counter())
             assert large.result().json()["results"][0]["status"] == "ok"
     assert code in (0, -signal.SIGTERM)

@@ -12,6 +12,7 @@ from bladecheck import __version__
 from bladecheck.core.verdict import Policy
 from bladecheck.web import api_docs, health, http_errors, pages, v1, v2
 from bladecheck.web.body_limits import Bodies
+from bladecheck.web.head_requests import HeadAsGet
 from bladecheck.web.keys import Guard
 from bladecheck.web.metrics import Metrics
 from bladecheck.web.origins import OwnPagesOnly
@@ -33,6 +34,7 @@ def create_app(source: ClassifierSource, settings: Settings, policy: Policy | No
     app.state.settings, app.state.policy, app.state.metrics = settings, policy or Policy(), Metrics()
     app.state.workers = Workers(source, settings, app.state.policy, app.state.metrics)
     http_errors.install(app)
+    app.add_middleware(HeadAsGet)
     # The last one added sees a request first: say who asks, observe, bound its body, refuse other
     # sites' pages, ask for the key.
     app.add_middleware(Guard, settings=settings)

@@ -21,6 +21,12 @@ CODE = "bladecheck.code"
 """Key of the request's scope under which the code of its problem is left for counting."""
 
 
+REFUSAL = "bladecheck.refusal"
+"""Key of the request's scope under which the connection leaves the error that answers it, whatever it asks for."""
+CUT_OFF = "bladecheck.cut_off"
+"""Key of the request's scope: its connection was too slow and had to make room for another."""
+
+
 class RequestError(BladecheckError):
     """A request that can't be answered; `status` is its HTTP status, `headers` go with the answer."""
 
@@ -104,6 +110,12 @@ class UnknownModel(RequestError):
     code, status = "unknown_model", 404
 
 
+class HeadersTooLarge(RequestError):
+    """More bytes of headers than allowed."""
+
+    code, status = "headers_too_large", 431
+
+
 class RateLimited(RequestError):
     """More requests than allowed for this key or address."""
 
@@ -144,6 +156,7 @@ TITLES = {
     "body_too_slow": "The body came too slowly",
     "cross_site": "Asked for by another site",
     "foreign_host": "Not a name of this service",
+    "headers_too_large": "The headers are too large",
     "internal": "Something went wrong here",
     "key_required": "An API key is required",
     "not_found": "No such page",
@@ -219,6 +232,8 @@ def install(app: FastAPI) -> None:
         return answer(request.scope, _from_validation(error))
 
     async def gone(request: Request, error: Exception) -> Response:
+        if request.scope.get(CUT_OFF):
+            return answer(request.scope, BodyTooSlow("It was the slowest when another client needed its place."))
         return answer(request.scope, ClientGone("The client closed the connection before its request was whole."))
 
     app.add_exception_handler(ClientDisconnect, gone)

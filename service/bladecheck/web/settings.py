@@ -78,7 +78,18 @@ class Settings(BaseSettings):
         1, ge=0, description="After SIGTERM: time in which requests are still taken, while readiness says no."
     )
     shutdown_seconds: int = Field(60, ge=1, description="After that: time that running requests have to finish.")
-    max_connections: int = Field(800, ge=1, description="Open connections; beyond it requests get 503.")
+    max_connections: int = Field(
+        800,
+        ge=1,
+        description="Open connections of one process; beyond it the slowest is closed for each new one, and if none is "
+        "slow, requests get 503 (probes do not).",
+    )
+    max_connections_per_client: int | None = Field(
+        None,
+        ge=0,
+        description="Open connections of one address (IPv6: one /64 network), or requests of one that a trusted proxy "
+        "names; beyond it likewise. 0: no limit. Unset: half of `BLADECHECK_MAX_CONNECTIONS`.",
+    )
     picture_max_bytes: int = Field(32 * MEBIBYTE, ge=1, description="Bytes of one picture; more is too_large.")
     picture_max_pixels: int = Field(64_000_000, ge=1, description="Pixels of one picture, before decoding.")
     picture_frames: int = Field(4, ge=1, le=64, description="Frames that are looked at in an animation.")
@@ -152,6 +163,12 @@ class Settings(BaseSettings):
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
+
+    @property
+    def connections_per_client(self) -> int:
+        """Connections of one client; 0 is no limit."""
+        given = self.max_connections_per_client
+        return max(1, self.max_connections // 2) if given is None else given
 
     @property
     def host_names(self) -> frozenset[str]:
