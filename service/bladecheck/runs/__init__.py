@@ -1,0 +1,1 @@
+"""Runs over archives: scoring, resuming, exporting, counting."""
