@@ -12,7 +12,7 @@ import warnings
 import typer
 
 from bladecheck import __version__
-from bladecheck.cli import classify, doctor, estimate, export, model, plan, report, review, score, serve
+from bladecheck.cli import classify, decide, doctor, estimate, export, model, plan, report, review, score, serve, verify
 from bladecheck.errors import BladecheckError, BundleError
 
 EXIT_USAGE, EXIT_SOME_FAILED, EXIT_NO_MODEL = 1, 2, 3
@@ -33,6 +33,8 @@ app.command("report")(report.report)
 app.command("plan")(plan.plan)
 app.command("review")(review.review)
 app.command("estimate")(estimate.estimate)
+app.command("verify")(verify.verify)
+app.command("decide")(decide.decide)
 app.command("doctor")(doctor.doctor)
 app.add_typer(model.app, name="model")
 

@@ -133,6 +133,7 @@ def estimate(sample: Sample, frame: Frame, labels: Labels, options: Options) -> 
         "run_id": sample.plan["run_id"],
         "count": options.count,
         "confidence": level,
+        "options": {"by": list(options.by), "compare": list(options.compare)},
         "total": {**figures(cells, level), **_unsure(counted, level), "model_alone": _held(counted)},
         "strata": [_stratum(cell, level) for cell in cells],
         "lowest": _lowest(cells, level),
