@@ -105,18 +105,36 @@ GPS = "This file says where the picture was taken. Use a copy without that befor
 GPS_HAS_COPY = "This file says where the picture was taken. The copy below does not."
 NO_PREVIEW = "The picture could not be shown here. Open the file to look at it."
 NO_COPY = "A blurred copy could not be made. Check the picture again, or blur or crop it by other means."
-COPY_CLEAN = "The hidden data of the file is taken out. The copy is at most 2,048 pixels wide or high."
-COPY_MADE: dict[str, str] = {
-    "part": "The area where the knife shows is blurred, and the hidden data of the file is taken out.",
-    "whole": "The whole picture is blurred, because no single area holds the knife. Consider posting words only.",
-    "none": "Nothing in it is blurred, because no knife was found in its first frame.",
+COPY_BUTTON = {"touched": "Download the covered copy", "clean": "Download a copy without hidden data"}
+COPY_DESCRIPTION = "The copy to post"
+COPY_CLEAN = "Hidden data of the file (place, time, device) is taken out."
+COPY_WHOLE = "The whole picture is blurred, because the check could not tell where the blade is."
+COPY_UNTOUCHED = "Nothing is covered."
+COPY_CUT = "It is cut to the part that you chose."
+COPY_LEFT: dict[str, str] = {
+    "knife": "A blade still shows in this copy{where}.",
+    "knife_unsure": "A blade may still show in this copy{where}.",
+    "gun": "A firearm shows in this copy.",
+    "gun_unsure": "There may be a firearm in this copy.",
 }
-COPY_AGAIN: dict[str, str] = {
-    Decision.HOLD: "We checked the copy too: Hold. A knife can still be seen in it. Do not post it: blur or crop more.",
-    Decision.CHECK: "We checked the copy too: Check. Look at it closely; blur or crop more if the blade can be seen.",
-    Decision.CLEAR: "We checked the copy too: Clear. Look at it yourself before you post it.",
-    Decision.CANNOT_JUDGE: "The copy could not be judged. Look at it yourself before you post it.",
+"""By reason code: what the check found in the copy. Codes that end so and are not listed get the reason's own words."""
+WEAPONS = ("knife", "gun", "other_weapon")
+COPY_NONE = "The check found no blade in this copy."
+COPY_UNKNOWN = "The check could not judge this copy."
+COPY_LOOK = "Look at it yourself before you post it. Faces, number plates and papers are not looked for."
+PLATFORMS: dict[str, str] = {
+    "keep": "As it is, at most 2,048 pixels",
+    "wide": "X, wide: 1,600 × 900",
+    "square": "Square: 1,080 × 1,080",
+    "portrait": "Instagram, upright: 1,080 × 1,350",
+    "link": "Facebook or LinkedIn link: 1,200 × 630",
+    "story": "Story or reel: 1,080 × 1,920",
 }
+PLACES = (
+    ("upper left", "top middle", "upper right"),
+    ("left", "middle", "right"),
+    ("lower left", "bottom middle", "lower right"),
+)
 
 POST: dict[str, str] = {
     "gun": "Officers recovered a weapon from [place] on [date]. [What happened to the person: arrested, charged, "
@@ -200,9 +218,38 @@ def alt_text(result: Mapping[str, Any], policy: Policy) -> str | None:
     return ALT["unsure"]
 
 
-def copy_notes(extent: str, decision: str) -> tuple[str, ...]:
-    """What to know about the blurred copy: how much is blurred, and what was decided when it was checked in turn."""
-    return COPY_MADE[extent], COPY_AGAIN[decision]
+def copy_facts(
+    areas: int, whole: bool, cut: bool, again: Mapping[str, Any], left: Sequence[tuple[float, float, float, float]]
+) -> tuple[str, ...]:
+    """What was done to a copy, and what the check found when it looked at that very copy; `left`: where."""
+    covered = COPY_WHOLE if whole else "1 area is covered." if areas == 1 else f"{areas} areas are covered."
+    done = [covered if areas else COPY_UNTOUCHED, *([COPY_CUT] if cut else [])]
+    return " ".join([*_found_in_copy(again, left)]), " ".join([*done, COPY_CLEAN]), COPY_LOOK
+
+
+def _found_in_copy(again: Mapping[str, Any], left: Sequence[tuple[float, float, float, float]]) -> list[str]:
+    if again["decision"] == Decision.CANNOT_JUDGE:
+        return [COPY_UNKNOWN, *reasons(again)]
+    where = "".join(f", {'at the ' if number == 0 else 'and '}{place(box)}" for number, box in enumerate(left[:3]))
+    found = weapons(again)
+    said = [COPY_LEFT[code].format(where=where) if code in COPY_LEFT else text for code, text in found.items()]
+    return said if any(code.startswith("knife") for code in found) else [COPY_NONE, *said]
+
+
+def weapons(result: Mapping[str, Any]) -> dict[str, str]:
+    """Reasons, by code, that say a weapon shows or may show."""
+    named = ("knife", "gun", "other_weapon")
+    return {
+        reason["code"]: reason["text"]
+        for reason in result["reasons"]
+        if reason["code"].removesuffix("_unsure") in named
+    }
+
+
+def place(box: tuple[float, float, float, float]) -> str:
+    """Where a box lies, in words: "upper left"."""
+    column, row = (min(2, int((box[side] + box[side + 2]) / 2 * 3)) for side in (0, 1))
+    return PLACES[row][column]
 
 
 def filled(text: str, result: Mapping[str, Any]) -> str:
