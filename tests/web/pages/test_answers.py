@@ -58,7 +58,7 @@ def test_the_page_says_what_the_library_says(
     send(page, site, pictures["hold"])
     page.locator("#picture-1").wait_for()
     sealed = page.locator("#picture-1 [name=sealed]").get_attribute("value") or ""
-    shown = json.loads(b64decode(sealed.split(".")[0], altchars="-_"))["result"]
+    shown = json.loads(b64decode(sealed.split(".")[0], altchars="-_"))["value"]["result"]
     assert shown == classify_bytes(pictures["hold"].read_bytes(), classifier, find())
 
 

@@ -1,4 +1,4 @@
-"""Back, Forward, Help, a reload: the answers, the copies and what was typed are still there; the service keeps nothing."""
+"""Back, Forward, Help, a reload: answers, copies and what was typed are still there; the service keeps nothing."""
 
 from __future__ import annotations
 
@@ -157,7 +157,10 @@ def stored(page: Page) -> list[list[int]]:
              opening.onupgradeneeded = () => opening.result.createObjectStore("files");
              opening.onsuccess = () => {
                const all = opening.result.transaction("files").objectStore("files").getAll();
-               all.onsuccess = () => { opening.result.close(); done(all.result.map((one) => [...new Uint8Array(one.data)])); };
+               all.onsuccess = () => {
+                 opening.result.close();
+                 done(all.result.map((one) => [...new Uint8Array(one.data)]));
+               };
              };
            })"""
     )

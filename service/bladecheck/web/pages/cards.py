@@ -51,6 +51,8 @@ class Card:
     suggestions: tuple[Suggestion, ...]
     details: tuple[SummaryRow, ...]
     sealed: str
+    language: str = "en"
+    pointers: tuple[str, ...] = ()
     preview: Preview | None = None
     copy: Copy | None = None
     thumbnail: str = ""
@@ -79,7 +81,7 @@ async def make(data: bytes, checked: Checked, anchor: str, workers: Workers, lim
     """The card of one checked picture. A preview or copy that can't be made is left out; the answer always stands."""
     result, policy = checked.result, workers.policy
     suggestions = (
-        Suggestion("Post without the picture", wording.post(result) or "", wording.POST_HINT),
+        Suggestion("Post without the picture", wording.post(result, policy) or "", wording.POST_HINT),
         Suggestion("Alt text", wording.alt_text(result, policy) or "", wording.ALT_HINT),
     )
     showable = _showable(result)
@@ -98,6 +100,8 @@ async def make(data: bytes, checked: Checked, anchor: str, workers: Workers, lim
         suggestions=tuple(suggestion for suggestion in suggestions if suggestion.text),
         details=(*facts(checked), *identity(result)),
         sealed=approval.seal(checked, key),
+        language=policy.language,
+        pointers=policy.pointers,
         preview=preview,
         copy=copy,
         thumbnail=thumbnail or "",
@@ -152,7 +156,7 @@ async def _preview(data: bytes, result: dict[str, Any], workers: Workers, limits
 
 async def _copy(data: bytes, checked: Checked, workers: Workers, limits: PictureLimits, key: bytes) -> Copy:
     """The suggested copy: what the answer rests on covered, and no hidden data."""
-    plan = Plan(copies.suggested(checked.result))
+    plan = Plan(copies.suggested(checked.result, workers.classifier.bundle.manifest))
     return await copies.make(data, stem(checked.name), plan, checked.result, workers, limits, key)
 
 

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image
 
-from bladecheck.core import images
+from bladecheck.core import images, redact
+from bladecheck.core.bundle import Manifest
 from bladecheck.core.images import PictureLimits
-from bladecheck.core.redact import VAGUE_PEAK, mosaic
+from bladecheck.core.verdict import Evidence
 from bladecheck.web.pages import previews, wording
 from bladecheck.web.pages.seals import seal
 from bladecheck.web.workers import Workers
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom as shares of the picture's sides, 0..1."""
-WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 MOST_AREAS = 20
 SMALLEST_SHARE = 0.005
 PLATFORMS: dict[str, tuple[int, int] | None] = {
@@ -98,13 +97,11 @@ class Copy:
         return wording.COPY_DESCRIPTION
 
 
-def suggested(result: Mapping[str, Any]) -> tuple[Box, ...]:
+def suggested(result: Mapping[str, Any], manifest: Manifest) -> tuple[Box, ...]:
     """Areas to cover, worked out from the answer's own map; nothing where no knife was found."""
-    if not shows_knife(result):
-        return ()
-    if result["image"].get("frames", 1) > 1:
-        return ()  # the map belongs to the worst frame, the copy is made of the first
-    return found_boxes(result.get("evidence"), margin=1) or (WHOLE,)
+    if not shows_knife(result) or result["image"].get("frames", 1) > 1:
+        return ()  # of an animation the map belongs to the worst frame, the copy is made of the first
+    return tuple(_rounded(box) for box in redact.suggested(_map(result), manifest))
 
 
 def shows_knife(result: Mapping[str, Any]) -> bool:
@@ -113,41 +110,14 @@ def shows_knife(result: Mapping[str, Any]) -> bool:
     return result["status"] == "ok" and bool(codes & {"knife", "knife_unsure"})
 
 
-def found_boxes(evidence: Mapping[str, Any] | None, margin: int = 0) -> tuple[Box, ...]:
-    """Boxes around what stands out in a map, `margin` cells wider; empty if it does not say where."""
-    if evidence is None:
-        return ()
-    values = np.array(evidence["values"])
-    low, high = float(values.min()), float(values.max())
-    if high < VAGUE_PEAK:
-        return ()
-    rows, columns = values.shape
-    return tuple(
-        (
-            max(0, left - margin) / columns,
-            max(0, top - margin) / rows,
-            min(columns, right + margin) / columns,
-            min(rows, bottom + margin) / rows,
-        )
-        for left, top, right, bottom in _pieces(values >= low + 0.5 * (high - low))
-    )
+def _map(result: Mapping[str, Any]) -> Evidence | None:
+    found = result.get("evidence")
+    return None if found is None else np.array(found["values"], np.float32)
 
 
-def _pieces(chosen: npt.NDArray[np.bool_]) -> list[tuple[int, int, int, int]]:
-    """The bounding box of each connected piece (diagonals connect), in cells."""
-    left_over = {(int(row), int(column)) for row, column in zip(*np.nonzero(chosen), strict=True)}
-    found = []
-    while left_over:
-        reached, piece = [left_over.pop()], []
-        while reached:
-            row, column = reached.pop()
-            piece.append((row, column))
-            near = {(row + down, column + right) for down in (-1, 0, 1) for right in (-1, 0, 1)} & left_over
-            left_over -= near
-            reached += near
-        rows, columns = [row for row, _ in piece], [column for _, column in piece]
-        found.append((min(columns), min(rows), max(columns) + 1, max(rows) + 1))
-    return sorted(found)
+def _rounded(box: Sequence[float]) -> Box:
+    left, top, right, bottom = (round(float(edge), 4) for edge in box)
+    return left, top, right, bottom
 
 
 def plan_from(given: Mapping[str, str]) -> Plan:
@@ -188,7 +158,7 @@ def _box(values: Any, field: str) -> Box:
     numbers = isinstance(values, list) and len(values) == 4 and all(type(item) in (int, float) for item in values)
     if not numbers or not all(0 <= item <= 1 for item in values):  # NaN fails this too
         raise BadPlan("Each area is four numbers from 0 to 1", field)
-    left, top, right, bottom = (round(float(item), 4) for item in values)
+    left, top, right, bottom = _rounded(values)
     if right - left < SMALLEST_SHARE or bottom - top < SMALLEST_SHARE:
         raise BadPlan("Each area must be wider and higher than half a percent of the picture", field)
     return left, top, right, bottom
@@ -222,31 +192,8 @@ def draw(data: bytes, plan: Plan, limits: PictureLimits) -> bytes:
     """
     # A cut may keep a small part only: then every pixel of it is wanted.
     at_least = previews.COPY_SIDE if plan.crop is None and PLATFORMS[plan.platform] is None else None
-    frame = previews.standard_colours(images.load(data, replace(limits, frames=1), at_least=at_least).frames[0])
-    if plan.areas:
-        frame = Image.composite(mosaic(frame), frame, _mask(plan.areas, frame.size))
-    if plan.crop:
-        frame = frame.crop(_pixels(plan.crop, frame.size))
-    frame = _shaped(frame, PLATFORMS[plan.platform])
-    return previews.jpeg(frame, 90)
-
-
-def _mask(areas: tuple[Box, ...], size: tuple[int, int]) -> Image.Image:
-    """255 on every area, falling off outside them only."""
-    hard = Image.new("L", size)
-    pen = ImageDraw.Draw(hard)
-    for area in areas:
-        left, top, right, bottom = _pixels(area, size)
-        pen.rectangle((left, top, right - 1, bottom - 1), fill=255)
-    soft = hard.filter(ImageFilter.GaussianBlur(max(1, max(size) / 200)))
-    return Image.fromarray(np.maximum(np.asarray(hard), np.asarray(soft)))
-
-
-def _pixels(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """A box in whole pixels, never smaller than what was asked for, and at least one pixel wide and high."""
-    left, top = int(box[0] * size[0]), int(box[1] * size[1])
-    right, bottom = -int(-box[2] * size[0] // 1), -int(-box[3] * size[1] // 1)
-    return left, top, min(size[0], max(right, left + 1)), min(size[1], max(bottom, top + 1))
+    frame = images.load(data, replace(limits, frames=1), at_least=at_least).frames[0]
+    return previews.jpeg(_shaped(redact.covered(frame, plan.areas, plan.crop), PLATFORMS[plan.platform]), 90)
 
 
 def _shaped(frame: Image.Image, shape: tuple[int, int] | None) -> Image.Image:
@@ -259,6 +206,15 @@ def _shaped(frame: Image.Image, shape: tuple[int, int] | None) -> Image.Image:
     left, top = (frame.width - width) / 2, (frame.height - height) / 2
     cut = frame.crop((round(left), round(top), round(left + width), round(top + height)))
     return cut.resize(shape, Image.Resampling.LANCZOS) if cut.width > shape[0] else cut
+
+
+def _left(again: Mapping[str, Any], plan: Plan, manifest: Manifest) -> tuple[Box, ...]:
+    """Where the check of the copy still says blade, beside what is covered."""
+    if not shows_knife(again) or again["image"].get("frames", 1) > 1:
+        return ()
+    # A size that cuts as well shifts the map a little; then all of it counts.
+    areas = plan.areas if PLATFORMS[plan.platform] is None or plan.whole else ()
+    return tuple(_rounded(box) for box in redact.uncovered(_map(again), manifest, areas, plan.crop))
 
 
 def _file_name(stem: str, plan: Plan) -> str:
@@ -278,7 +234,7 @@ async def make(
     drawn = await workers.run(draw, data, plan, limits)
     still = result["image"].get("frames", 1) == 1
     again = result if plan.untouched and still else await workers.check(drawn, evidence=True)
-    left = found_boxes(again.get("evidence")) if shows_knife(again) else ()
+    left = _left(again, plan, workers.classifier.bundle.manifest)
     small, size, shown = await workers.run(previews.marked, drawn, left)
     digest = hashlib.sha256(drawn).hexdigest()
     check = {name: again[name] for name in ("decision", "reasons", "scores") if name in again}
@@ -302,7 +258,7 @@ async def make(
         small_width=shown[0],
         small_height=shown[1],
         facts=wording.copy_facts(len(plan.areas), plan.whole, plan.crop is not None, again, left),
-        clean=not wording.weapons(again),
+        clean=not left and not wording.weapons(again, knife=not plan.areas or not again.get("evidence")),
         sealed=seal("copy", kept, key),
         plan=plan,
     )

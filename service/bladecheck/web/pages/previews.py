@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from bladecheck.core import images
 from bladecheck.core.images import PictureLimits
-from bladecheck.core.redact import VAGUE_PEAK, _standard_colours
+from bladecheck.core.redact import VAGUE_PEAK
 
 THUMB_SIDE, SIDE, COPY_SIDE = 200, 640, 2048
 """Longest sides, in pixels, of a thumbnail, a preview and a copy to post (no platform shows more than about this)."""
@@ -73,11 +73,6 @@ def marked(data: bytes, boxes: Sequence[tuple[float, float, float, float]]) -> t
         pen.rectangle(corners, outline=HALO[:3], width=6)
         pen.rectangle([corners[0] + 1, corners[1] + 1, corners[2] - 1, corners[3] - 1], outline=OUTLINE[:3], width=3)
     return _jpeg(frame, 80), size, frame.size
-
-
-def standard_colours(frame: Image.Image) -> Image.Image:
-    """The frame in sRGB, whatever RGB profile it came with, since the profile goes with the hidden data."""
-    return _standard_colours(frame)
 
 
 def clean(frame: Image.Image) -> Image.Image:
