@@ -12,7 +12,21 @@ import warnings
 import typer
 
 from bladecheck import __version__
-from bladecheck.cli import classify, decide, doctor, estimate, export, model, plan, report, review, score, serve, verify
+from bladecheck.cli import (
+    classify,
+    decide,
+    doctor,
+    estimate,
+    export,
+    merge,
+    model,
+    plan,
+    report,
+    review,
+    score,
+    serve,
+    verify,
+)
 from bladecheck.errors import BladecheckError, BundleError
 
 EXIT_USAGE, EXIT_SOME_FAILED, EXIT_NO_MODEL = 1, 2, 3
@@ -28,6 +42,7 @@ app = typer.Typer(
 app.command("classify")(classify.classify)
 app.command("serve")(serve.serve)
 app.command("score")(score.score)
+app.command("merge")(merge.merge)
 app.command("export")(export.export)
 app.command("report")(report.report)
 app.command("plan")(plan.plan)
