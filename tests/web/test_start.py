@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import socket
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
@@ -111,3 +114,28 @@ def test_several_processes_share_the_port(tiny_path: Path) -> None:
                 continue
             assert answer.json()["results"][0]["decision"] == "hold"
         assert running.stop() == 0
+
+
+def few_files(most: int) -> Callable[[], None]:
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def test_too_few_open_files_stop_the_start_with_the_reason(tiny_path: Path) -> None:
+    """Better than a fault at the first request that opens one."""
+    with (
+        pytest.raises(RuntimeError, match="Only 16 files may be open at once; the service needs 64") as caught,
+        serve(tiny_path, preexec=few_files(16)),
+    ):
+        pass
+    assert "Traceback" not in str(caught.value)
+
+
+def test_with_the_least_open_files_all_is_answered(tiny_path: Path) -> None:
+    """However many connect, a place in the process stays free for what answering needs."""
+    with serve(tiny_path, preexec=few_files(64)) as running, ExitStack() as held:
+        for _ in range(100):
+            held.enter_context(socket.create_connection(("127.0.0.1", running.port)))
+        for path in ("/check", "/check/picture", "/v1/redact"):
+            answer = httpx2.post(running.url + path, files=[("file", ("a.png", encode(draw(RED))))], timeout=30)
+            assert answer.status_code == 200
+        assert any('"fewer connections"' in line for line in running.log)

@@ -36,8 +36,8 @@ SHORT_LIFE = 5.0
 LAST_ACCEPTS = 0.1
 SO_ATTACH_FILTER, BPF_RETURN = 26, 0x06
 BACKLOG = 2048
-OWN_FILES = 64
-"""Open files that the process itself may need."""
+OWN_FILES, LEAST_FILES = 32, 64
+"""Open files that the process itself may need, and those without which it does not start."""
 
 
 class DrainingServer(uvicorn.Server):
@@ -94,8 +94,9 @@ def listen(settings: Settings) -> socket.socket:
     """The bound socket.
 
     Raises:
-        ServerError: if the address can't be used.
+        ServerError: if the address can't be used, or the system allows too few open files.
     """
+    open_files(LEAST_FILES)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     # asyncio turns Nagle's algorithm off only where the protocol is named; left on, it costs each answer 40 ms.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -118,20 +119,31 @@ def connection_limit(wanted: int) -> int:
     That limit is raised as far as it may be. A burst of newcomers is taken in before any of them can be turned away,
     and an accept that fails for want of a file would drop honest ones, hence the room for BACKLOG.
     """
+    soft = open_files(wanted + SPARE + BACKLOG + OWN_FILES)
+    possible = min(wanted, soft - SPARE - OWN_FILES)
+    if possible < wanted:
+        logger.warning("fewer connections", extra={"open_files": soft, "wanted": wanted, "connections": possible})
+    return possible
+
+
+def open_files(needed: int) -> int:
+    """Files that this process may have open; the system's limit is raised for it as far as needed and allowed.
+
+    Raises:
+        ServerError: if they are too few for any service.
+    """
     try:
         import resource
     except ImportError:  # Windows
-        return wanted
+        return needed
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = wanted + SPARE + BACKLOG + OWN_FILES
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        soft = needed if hard == resource.RLIM_INFINITY else min(hard, needed)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    if soft == resource.RLIM_INFINITY or soft >= wanted + SPARE + OWN_FILES:
-        return wanted
-    possible = max(1, soft - SPARE - OWN_FILES)
-    logger.warning("fewer connections", extra={"open_files": soft, "wanted": wanted, "connections": possible})
-    return possible
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return needed
+    soft = needed if hard == resource.RLIM_INFINITY else min(hard, needed)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft < LEAST_FILES:
+        raise ServerError(f"Only {soft} files may be open at once; the service needs {LEAST_FILES}: see `ulimit -n`.")
+    return soft
 
 
 def address(bound: socket.socket) -> str:
@@ -144,6 +156,7 @@ def address(bound: socket.socket) -> str:
 def run_one(settings: Settings, build: Build, bound: socket.socket, stop_without_model: bool = True) -> bool:
     """Serve in this process until told to stop; False if the model could not be loaded."""
     log = configuration(settings.log_level)
+    logging.config.dictConfig(log)
     app = build(settings)
     connections = Connections(
         connection_limit(settings.max_connections),
