@@ -6,7 +6,6 @@ import bz2
 import gzip
 import io
 import json
-import os
 import random
 import subprocess
 import tarfile
@@ -253,4 +252,4 @@ def test_a_zip_of_nothing_but_archives_is_refused_with_advice(tmp_path: Path) ->
                 archive.writestr(name, inner.read_bytes())
         with pytest.raises(ArchiveError, match=r"holds only other archives \(.*inner\.zip.*unpack it"):
             open_archive(path)
-        os.unlink(path)
+        path.unlink()
