@@ -81,7 +81,7 @@ def test_lost_blocks_are_noticed(name: str, change: Change) -> None:
     """docs/operations.md has the shares over photographs; flipped bits are not among these, since some go unseen."""
     picks = [random.Random(f"{name} {number}") for number in range(ROUNDS)]
     found = Counter(outcome(change(FILES[name], pick)) for pick in picks)
-    # VP8's coder may find its place again after a garbled block, like Huffman codes; what was lost is a small part then.
+    # VP8's coder may find its place again after a garbled block, as Huffman codes do; a small part is lost then.
     assert found["taken as whole"] <= (ROUNDS / 3 if (name, change) == ("WEBP", garbled) else 0), found
 
 
