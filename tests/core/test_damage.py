@@ -17,8 +17,9 @@ from bladecheck.core.bundle import Band, Gates, Thresholds
 from bladecheck.core.classifier import Classifier
 from bladecheck.core.result import classify_bytes
 from bladecheck.core.taxonomy import Decision
-from bladecheck.core.verdict import Scores, Seen, decide
+from bladecheck.core.verdict import Policy, Scores, Seen, decide
 from bladecheck.errors import BrokenPicture, PictureError
+from bladecheck.runs.decide import decided
 from odd import HEIC, animation, chunk, lossless, lossy, scene
 from tiny import RED, draw, encode
 
@@ -196,3 +197,15 @@ def test_libtiff_writes_nothing_itself(capfd: pytest.CaptureFixture[str]) -> Non
     for at in range(1000, len(data) - 1000, len(data) // 10):
         outcome(data[:at] + bytes(500) + data[at + 500 :])
     assert capfd.readouterr().err == ""
+
+
+def test_another_policy_does_not_clear_a_damaged_picture(classifier: Classifier) -> None:
+    """`decide` applies a policy to kept scores, where the file is no longer at hand."""
+    grey = encode(textured().convert("L").convert("RGB"), "JPEG", quality=85)
+    kept = classify_bytes(zeroed(grey, random.Random(1)), classifier)
+    manifest = classifier.bundle.manifest
+    lenient = Policy(name="lenient", thresholds={"knife": Band(check=0.99, hold=0.999)})
+    again = decided(kept, manifest.thresholds, manifest.gates, lenient)
+    assert again is not None
+    assert again["decision"] == "check"
+    assert again["reasons"][-1]["code"] == "maybe_damaged"
