@@ -90,7 +90,7 @@ def main() -> None:
         _stop(f"This needs an optional library: pip install 'bladecheck[{extra}]'.", EXIT_USAGE)
     except typer.Abort:
         _stop("Interrupted.", EXIT_INTERRUPTED)
-    except Exception as error:
+    except Exception as error:  # whatever is not a usage error is raised on
         show = getattr(error, "show", None)  # typer carries its own click, whose usage errors have no public base class
         if show is None:
             raise

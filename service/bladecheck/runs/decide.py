@@ -89,7 +89,8 @@ def decided(result: Mapping[str, Any], thresholds: Thresholds, gates: Gates, pol
         return None
     known = {one.name for one in dataclasses.fields(Scores)}
     scores = Scores(**{name: result.get(key) or {} for name, key in SCORES.items() if name in known})
-    verdict = decide(scores, Seen(image["width"], image["height"], NOT_BLANK), thresholds, gates, policy)
+    damaged = any(reason["code"] == "maybe_damaged" for reason in result["reasons"])
+    verdict = decide(scores, Seen(image["width"], image["height"], NOT_BLANK, damaged), thresholds, gates, policy)
     reasons = [{"code": reason.code, "text": reason.text} for reason in verdict.reasons]
     found = {**result, "decision": str(verdict.decision), "reasons": reasons, "kind": verdict.kind}
     if "weapon_kind" in result:
