@@ -12,7 +12,7 @@ import warnings
 import typer
 
 from bladecheck import __version__
-from bladecheck.cli import classify, doctor, export, model, report, score, serve
+from bladecheck.cli import adapt, classify, doctor, evaluate, export, model, report, score, serve
 from bladecheck.errors import BladecheckError, BundleError
 
 EXIT_USAGE, EXIT_SOME_FAILED, EXIT_NO_MODEL = 1, 2, 3
@@ -30,6 +30,8 @@ app.command("serve")(serve.serve)
 app.command("score")(score.score)
 app.command("export")(export.export)
 app.command("report")(report.report)
+app.command("evaluate")(evaluate.evaluate)
+app.command("adapt")(adapt.adapt)
 app.command("doctor")(doctor.doctor)
 app.add_typer(model.app, name="model")
 
