@@ -13,10 +13,12 @@ import typer
 
 from bladecheck import __version__
 from bladecheck.cli import (
+    adapt,
     classify,
     decide,
     doctor,
     estimate,
+    evaluate,
     export,
     merge,
     model,
@@ -50,6 +52,8 @@ app.command("review")(review.review)
 app.command("estimate")(estimate.estimate)
 app.command("verify")(verify.verify)
 app.command("decide")(decide.decide)
+app.command("evaluate")(evaluate.evaluate)
+app.command("adapt")(adapt.adapt)
 app.command("doctor")(doctor.doctor)
 app.add_typer(model.app, name="model")
 
