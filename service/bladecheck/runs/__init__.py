@@ -1,1 +1,1 @@
-"""Runs over archives: scoring, resuming, exporting, counting."""
+"""One run over an archive: rows, journal, resuming, exports, the report, and totals with intervals."""
