@@ -12,9 +12,9 @@ from bladecheck.errors import RunError
 from bladecheck.runs import folder, journal
 from bladecheck.runs.exports import Export
 from bladecheck.runs.report import svg
-from bladecheck.runs.report.totals import estimated, left_out
 from bladecheck.runs.report.facts import BINS, Facts, accounts, gather, months, years
 from bladecheck.runs.report.svg import Bars
+from bladecheck.runs.report.totals import estimated, left_out
 from bladecheck.runs.summary import UNKNOWN
 
 TEMPLATE = "report.html.j2"
