@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import openpyxl
@@ -131,26 +130,6 @@ def test_duckdb_file(run: Path) -> None:
         assert json.loads(manifest[0])["counts"]["rows"] == 16
 
 
-def test_label_studio_tasks(score: Score, pictures: Path, tmp_path: Path) -> None:
-    score(pictures, tmp_path / "run")
-    export(tmp_path / "run", "label-studio")
-    tasks: list[dict[str, Any]] = json.loads((tmp_path / "run/label-studio/tasks.json").read_text())
-    rows = [row for row in exported(tmp_path / "run") if row["status"] == "ok" and not row["duplicate_of"]]
-    assert [task["data"]["row_id"] for task in tasks] == [row["row_id"] for row in rows]
-    answer = tasks[0]["predictions"][0]
-    assert answer["model_version"] == "tiny@1.0.0"
-    assert answer["result"][0]["value"]["choices"] == ["knife"]
-    assert 'value="knife"' in (tmp_path / "run/label-studio/config.xml").read_text()
-
-
-def test_label_studio_without_pictures_is_an_empty_list(score: Score, tmp_path: Path) -> None:
-    table = tmp_path / "table.csv"
-    table.write_text("id,image_url\n1,https://pbs.twimg.com/media/a.jpg\n")
-    score(table, tmp_path / "run")
-    export(tmp_path / "run", "label-studio")
-    assert json.loads((tmp_path / "run/label-studio/tasks.json").read_text()) == []
-
-
 def test_camtrap_package_describes_its_tables(run: Path) -> None:
     export(run, "camtrap-dp")
     package = json.loads((run / "camtrap-dp/datapackage.json").read_text())
@@ -203,6 +182,21 @@ def test_a_full_disk_leaves_the_older_export_as_it_was(score: Score, tmp_path: P
     assert "Traceback" not in done.stderr
     assert {path: path.read_bytes() for path in before} == before
     assert not [path.name for path in run.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_no_traceback_in_the_end_of_an_xlsx(run: Path) -> None:
+    """zipfile writes on from its destructor, where an error goes to stderr and to nobody else."""
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from bladecheck.cli.export import opened\n"
+        "from bladecheck.runs.exports import xlsx\n"
+        "with opened(Path(sys.argv[1]), None) as (found, _):\n"
+        "    try: xlsx.write(found, Path('/dev/full'))\n"
+        "    except OSError as error: print(error.errno)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(run)], env=environment(), capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("28", "")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
