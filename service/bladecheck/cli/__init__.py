@@ -12,7 +12,7 @@ import warnings
 import typer
 
 from bladecheck import __version__
-from bladecheck.cli import classify, doctor, export, model, report, score, serve
+from bladecheck.cli import classify, doctor, export, model, record, report, score, serve
 from bladecheck.errors import BladecheckError, BundleError
 
 EXIT_USAGE, EXIT_SOME_FAILED, EXIT_NO_MODEL = 1, 2, 3
@@ -32,6 +32,7 @@ app.command("export")(export.export)
 app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
 app.add_typer(model.app, name="model")
+app.add_typer(record.app, name="record")
 
 
 @app.callback(invoke_without_command=True)
