@@ -39,11 +39,18 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is known of the picture itself: size in pixels, and brightness spread of the model's input, 0 to 255."""
+    """What is known of the picture itself.
+
+    Attributes:
+        width, height: in pixels.
+        contrast: brightness spread of the model's input, 0 to 255.
+        damaged: its file shows signs of damage: what can't be seen any more can't be cleared.
+    """
 
     width: int
     height: int
     contrast: int
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +151,7 @@ REASONS: dict[str, str] = {
     "blood": "Blood, or something that looks like it, shows.",
     "too_small": "The picture is too small to judge.",
     "blank": "The picture is blank, or nearly so.",
+    "maybe_damaged": "The file may be damaged: part of the picture may be missing or wrong.",
 }
 BLADE_FEATURES = ("serrated", "holes", "points", "lurid", "several_knives", "in_hand", "blood")
 
@@ -164,9 +172,12 @@ def decide(scores: Scores, seen: Seen, thresholds: Thresholds, gates: Gates, pol
     kind = _likeliest(scores.blade, thresholds.blade_sure) if knife is Decision.HOLD else None
     weapon = _likeliest(scores.weapon, thresholds.weapon_sure) if other is Decision.HOLD else None
     flags = {name for name, cut in thresholds.feature_seen.items() if scores.features.get(name, 0.0) >= cut}
-    actions = (_soften(knife, kind, flags, policy), _cap(gun, policy.gun), _cap(other, policy.other_weapon))
-    reasons = (*_of_knife(knife, kind, flags), *_of_weapons(gun, other, weapon), *_of_scene(knife, flags))
-    return Verdict(max(actions, key=RANK.__getitem__), reasons, scores, kind, weapon=weapon)
+    actions = [_soften(knife, kind, flags, policy), _cap(gun, policy.gun), _cap(other, policy.other_weapon)]
+    reasons = [*_of_knife(knife, kind, flags), *_of_weapons(gun, other, weapon), *_of_scene(knife, flags)]
+    if seen.damaged:
+        actions.append(Decision.CHECK)
+        reasons.append(_reason("maybe_damaged"))
+    return Verdict(max(actions, key=RANK.__getitem__), tuple(reasons), scores, kind, weapon=weapon)
 
 
 def _place(score: float, band: Band) -> Decision:
