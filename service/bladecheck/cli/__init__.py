@@ -23,6 +23,7 @@ from bladecheck.cli import (
     merge,
     model,
     plan,
+    record,
     report,
     review,
     score,
@@ -56,6 +57,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("adapt")(adapt.adapt)
 app.command("doctor")(doctor.doctor)
 app.add_typer(model.app, name="model")
+app.add_typer(record.app, name="record")
 
 
 @app.callback(invoke_without_command=True)

@@ -74,6 +74,7 @@ class Policy:
         drawing: what a drawn or toy knife leads to.
         summary: what the policy is for, in one sentence.
         approver_required: a picture that is not clear may only be used with the name of who approved it and why.
+        approvers: names or roles that may approve; anyone if empty.
         wording: by decision, the advice that is shown with it; may hold {kind}.
         language: of the words that follow, "en" or "cy".
         organisation, helplines: fill {organisation} and {helplines} of the texts.
@@ -91,6 +92,7 @@ class Policy:
     drawing: KnifeAction = "check"
     summary: str = ""
     approver_required: bool = False
+    approvers: tuple[str, ...] = ()
     wording: Mapping[str, str] = field(default_factory=dict)
     language: str = "en"
     organisation: str = "police"

@@ -97,6 +97,10 @@ class Settings(BaseSettings):
     picture_max_animation_pixels: int = Field(
         256_000_000, ge=1, description="Pixels decoded over all frames of an animation."
     )
+    record_key: str | None = Field(
+        None,
+        description="File with the key that signs records (`bladecheck record new-key` makes one). Unset: unsigned.",
+    )
     log_level: str = Field(
         "info", pattern="^(debug|info|warning|error)$", description="Least severe log lines: debug to error."
     )

@@ -110,14 +110,14 @@ def test_the_summary_counts_the_pressing_first() -> None:
     ("decision", "outcome", "needed"),
     [
         ("hold", "as_is", True),
-        ("hold", "blurred", True),
+        ("hold", "copy", True),
         ("cannot_judge", "as_is", True),
         ("hold", "not_posted", False),
         ("clear", "as_is", False),
     ],
 )
 def test_approval_is_for_using_what_is_not_clear(decision: str, outcome: str, needed: bool) -> None:
-    checked = [Checked("a.jpg", "2026-01-01T00:00:00+00:00", result(decision))]
+    checked = [result(decision)]
     assert approval_needed(checked, [outcome], Policy(approver_required=True)) is needed
     assert not approval_needed(checked, [outcome], Policy())
 
