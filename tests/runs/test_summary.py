@@ -58,6 +58,15 @@ def test_three_ways_to_count() -> None:
     assert found["share_hold"] == 0.4
 
 
+@pytest.mark.parametrize(
+    ("other", "posts"), [({}, 1), ({"account": "county"}, 2), ({"platform": "facebook"}, 2), ({"post_id": "2"}, 2)]
+)
+def test_a_post_is_one_accounts_post_on_one_platform(other: dict[str, Any], posts: int) -> None:
+    """Numbers of posts are only unique within a platform: two accounts' post 1 are two posts, in the total too."""
+    found = total(row(1, post_id="1", decision="hold"), row(2, **{"post_id": "1", "decision": "hold", **other}))
+    assert (found["posts"], found["posts_hold"]) == (posts, posts)
+
+
 def test_reposts_are_counted_apart() -> None:
     found = total(row(1), row(2, is_repost=True, decision="hold"))
     assert (found["pictures"], found["hold"], found["reposts"], found["reposts_hold"]) == (1, 0, 1, 1)
