@@ -18,7 +18,7 @@ from bladecheck.core import images
 from bladecheck.core.classifier import Classifier
 from bladecheck.core.images import Picture, PictureLimits
 from bladecheck.core.taxonomy import RANK, Decision
-from bladecheck.core.verdict import Evidence, Policy, Verdict
+from bladecheck.core.verdict import KNIFE_CODES, Evidence, Policy, Verdict
 from bladecheck.errors import BrokenPicture
 
 GRAIN = 12
@@ -78,7 +78,7 @@ def _blurred(
 ) -> tuple[Extent, Image.Image, float]:
     """The frame with ever more of it blurred, until the model finds no knife in it."""
     knife = verdict.scores.labels["knife"]
-    if not any(reason.code in ("knife", "knife_unsure") for reason in verdict.reasons):
+    if not any(reason.code in KNIFE_CODES for reason in verdict.reasons):
         return "none", frame, knife
     hidden = mosaic(frame)
     for share, margin in STEPS:

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bladecheck.runs import journal
 from bladecheck.errors import RunError
+from bladecheck.runs import journal
 
 MANIFEST, LOCK = "run.json", "lock"
 FORMAT = "bladecheck-run/1"

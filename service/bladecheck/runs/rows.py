@@ -16,8 +16,8 @@ from bladecheck import __version__
 from bladecheck.archives.item import Item
 from bladecheck.archives.values import clean
 from bladecheck.core.result import Result
-from bladecheck.runs.columns import NAMES, SCHEMA, Row
 from bladecheck.core.taxonomy import BLADES, FEATURES, LABELS
+from bladecheck.runs.columns import NAMES, SCHEMA, Row
 
 Record = dict[str, Any]
 REVIEW = {"check": "unsure", "cannot_judge": "unjudgeable"}

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
-from bladecheck.runs import duplicates, journal, rows
 from bladecheck.errors import RunError
+from bladecheck.runs import duplicates, journal, rows
 from bladecheck.runs.columns import Row
 from bladecheck.runs.folder import RunFolder
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from urllib.parse import quote
 
-from bladecheck.runs.exports import Export
 from bladecheck.runs.columns import Row
+from bladecheck.runs.exports import Export
 
 CHOICES = {"hold": "knife", "check": "cannot_tell", "clear": "not_knife", "cannot_judge": "cannot_tell"}
 CONFIG = """<View>

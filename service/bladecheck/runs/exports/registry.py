@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from bladecheck.errors import RunError
-from bladecheck.runs.journal import failure
 from bladecheck.runs.exports import Export, Writer, camtrap, csv, database, jsonl, labelstudio, rocrate, tables, xlsx
+from bladecheck.runs.journal import failure
 
 FORMATS: dict[str, tuple[str, Writer]] = {
     "jsonl": ("predictions.jsonl", jsonl.write),

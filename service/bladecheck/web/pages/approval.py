@@ -81,8 +81,7 @@ def make(checked: Sequence[Checked], approval: Approval, policy: Policy, made_at
         "made_at": made_at,
         "service": {"name": "bladecheck", "version": __version__},
         "policy": {
-            "name": policy.name,
-            "sha256": policy.sha256,
+            **policy.identity,
             "approver_required": policy.approver_required,
         },
         "approval": {"approver": approval.approver, "role": approval.role, "reason": approval.reason},

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bladecheck.core.taxonomy import BLADE_WORDS, Decision
-from bladecheck.core.verdict import Policy
+from bladecheck.core.verdict import GUN_CODES, KNIFE_CODES, Policy
 
 SERVICE = "Bladecheck"
 
@@ -178,9 +178,9 @@ def advice(result: Mapping[str, Any], policy: Policy) -> str | None:
 def post(result: Mapping[str, Any]) -> str | None:
     """A text for a post that stands without the picture, or None where nothing was found."""
     codes = {reason["code"] for reason in result["reasons"]}
-    if codes & {"knife", "knife_unsure"}:
+    if codes & KNIFE_CODES:
         return POST["knife"]
-    return POST["gun"] if codes & {"gun", "gun_unsure"} else None
+    return POST["gun"] if codes & GUN_CODES else None
 
 
 def alt_text(result: Mapping[str, Any], policy: Policy) -> str | None:
@@ -208,7 +208,7 @@ def copy_notes(extent: str, decision: str) -> tuple[str, ...]:
 def filled(text: str, result: Mapping[str, Any]) -> str:
     """Put the kind of blade, or just "knife" (or "firearm", if that is all that shows), in place of {kind}."""
     codes = {reason["code"] for reason in result["reasons"]}
-    without = "firearm" if codes & {"gun", "gun_unsure"} and not codes & {"knife", "knife_unsure"} else "knife"
+    without = "firearm" if codes & GUN_CODES and not codes & KNIFE_CODES else "knife"
     return text.format(kind=BLADE_WORDS.get(result.get("kind") or "", without))
 
 
