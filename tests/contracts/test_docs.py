@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,6 +63,22 @@ def test_every_reason_is_documented_word_for_word() -> None:
     found = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", section("Reason codes"), re.MULTILINE))
     blades = {f"blade_{name}": f"It looks like this kind: {words}." for name, words in taxonomy.BLADE_WORDS.items()}
     assert found == {**verdict.REASONS, **blades}
+
+
+def test_every_label_kind_and_feature_is_explained() -> None:
+    text = (REPOSITORY / "docs" / "labels.md").read_text()
+    explained = set(re.findall(r"`(\w+)`", text))
+    weapons = getattr(taxonomy, "WEAPONS", ())
+    assert {*taxonomy.LABELS, *taxonomy.BLADES, *weapons, *taxonomy.FEATURES, *taxonomy.Decision} <= explained
+
+
+def test_the_documents_show_the_bundle_that_ships() -> None:
+    """Examples and figures of an older model would be read as this one's."""
+    shipped = json.loads((REPOSITORY / "models" / "base" / "bundle.json").read_text())["version"]
+    shown = [(REPOSITORY / "docs" / name).read_text() for name in ("api.md", "researchers.md", "accuracy.md")]
+    for text in (*shown, (REPOSITORY / "README.md").read_text()):
+        found = set(re.findall(r'(?:`base`|"base", "version":|Model base) "?(\d+\.\d+\.\d+)', text))
+        assert found == {shipped}
 
 
 def test_every_decision_and_exit_code_is_documented() -> None:
