@@ -10,7 +10,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --constraint const
 # Options for the command, as in: make run ARGS="--port 9000 --policy only-when-necessary"
 ARGS ?=
 
-.PHONY: help run setup lint test test-service test-training clean
+.PHONY: help run setup lint test test-service test-training mutants clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make lint           style, types and import contracts"
 	@echo "make test-service   tests of the service, without torch"
 	@echo "make test-training  tests of the training pipeline, with torch"
+	@echo "make mutants        what the tests notice of small faults (ARGS=\"runs/summary --sample 40\"); slow"
 	@echo "make clean          remove environments, caches and builds"
 
 run: $(SERVICE)/.made-serve
@@ -41,6 +42,10 @@ test-service: $(SERVICE)/.made-test
 test-training: $(TRAINING)/.made
 	$(TRAINING)/bin/mypy training
 	$(TRAINING)/bin/pytest tests/training $(ARGS)
+
+# How much the tests notice of small faults in the modules that promise most; minutes to hours, never part of `test`.
+mutants: $(SERVICE)/.made-test
+	$(SERVICE)/bin/python tests/mutants.py $(ARGS)
 
 clean:
 	rm -rf $(SERVICE) $(TRAINING) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -91,6 +91,32 @@ def test_lines_by_month_and_account_then_all() -> None:
     ]  # fmt: skip
 
 
+def test_what_run_json_counts() -> None:
+    """An exact copy is no near one too; distinct pictures are those that were scored; kinds are of what is held."""
+    same = "f" * 64
+    summary = summarise(
+        [
+            row(1, decision="hold", kind="zombie", cluster=same),
+            row(2, decision="hold", cluster=same, duplicate_of="01" * 16, near_duplicate_of="01" * 16),
+            row(3, cluster=same, near_duplicate_of="01" * 16),
+            row(4, kind="kitchen", decision="check"),
+            row(5, status="failed", decision="cannot_judge", error_code="broken"),
+            row(6, status="remote", decision=None),
+            row(7, status="video_skipped", decision=None),
+        ]
+    )
+    assert summary.counts() == {
+        "rows": 7,
+        "status": {"failed": 1, "ok": 4, "remote": 1, "video_skipped": 1},
+        "decision": {"cannot_judge": 1, "check": 1, "clear": 1, "hold": 2, "none": 2},
+        "exact_duplicates": 1,
+        "near_duplicates": 1,
+        "distinct_pictures": 2,
+    }
+    assert summary.kinds == {"zombie": 1, "not sure": 1}
+    assert summary.errors == {("failed", "broken"): 1, ("remote", "remote"): 1}
+
+
 def test_months_have_no_gaps_and_years_add_up() -> None:
     rows = [row(1, posted_at="2023-11-30T00:00:00Z"), row(2, posted_at="2024-02-01T00:00:00Z", decision="hold")]
     found = months(summarise([*rows, row(3, posted_at=None)]).lines())

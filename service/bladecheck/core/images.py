@@ -49,7 +49,10 @@ TRANSPOSE = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-FRAME_COST, MAX_PARTS = 2**16, 300_000
+FRAME_COST = 2**16
+"""Pixels that a frame counts as at least, in the budget of an animation: a tiny one still costs a decoder's start."""
+MAX_PARTS = 300_000
+"""Strips and tiles of a TIFF; a real one has thousands, and each costs microseconds before a pixel is seen."""
 BAND_PIXELS = 2**22
 """Transparency and deep greys are worked on in bands of so many pixels, so that no second full-size copy is held."""
 

@@ -10,6 +10,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 FRESH_SECONDS = 1.0
 """On shutdown: what a connection without any request yet has to send one, since it may be on its way."""
 MOST_HEADER_BYTES = 64 * 1024
+"""Of one request's headers; browsers and proxies stay below 16 kB."""
 
 if TYPE_CHECKING:
     from uvicorn.protocols.http.h11_impl import H11Protocol as Base

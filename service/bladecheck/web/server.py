@@ -31,9 +31,12 @@ from bladecheck.web.workers import Workers
 logger = logging.getLogger("bladecheck.server")
 Build = Callable[[Settings], FastAPI]
 SHORT_LIFE = 5.0
+"""Seconds: a worker process that lived no longer never started properly, and is not started again and again."""
 LAST_ACCEPTS = 0.1
+"""Seconds between refusing new connections and the end: those that the system had accepted by then are still served."""
 SO_ATTACH_FILTER, BPF_RETURN = 26, 0x06
 BACKLOG = 2048
+"""Connections that may wait to be accepted, as uvicorn's own default."""
 
 
 class DrainingServer(uvicorn.Server):

@@ -1,4 +1,4 @@
-"""The sheets of an Excel workbook as rows of text; numbers too long for Excel are shown as the ruins they are."""
+"""The sheets of an Excel workbook as rows of text; numbers of over 15 digits, which Excel has rounded, as it has them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _sheet_rows(source: Source, name: str, rows: Iterator[tuple[object, ...]]) -
     try:
         for number, row in enumerate(rows, start=1):
             yield number, [_sheet_cell(value) for value in row]
-    except Exception as error:  # as above
+    except Exception as error:  # openpyxl raises almost anything on damaged files
         source.log.warn(f"{name} breaks off after row {number} ({str(error)[:120]}); what comes before it is kept.")
 
 

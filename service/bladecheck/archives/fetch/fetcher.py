@@ -76,8 +76,8 @@ class Fetcher:
 
         Args:
             cache_dir: made when first needed.
-            allow_hosts: see above.
-            max_bytes: see above.
+            allow_hosts: hosts that may be asked; ".example.org" stands for all below it.
+            max_bytes: most bytes of one picture.
             timeout: seconds for each step of a connection.
             total_timeout: seconds for one answer, however slowly it drips.
             attempts: tries for failures that may pass (timeouts, 429, 5xx), with growing waits.
