@@ -1,4 +1,4 @@
-"""The sheets of an Excel workbook as rows of text; numbers of over 15 digits, which Excel has rounded, as it has them."""
+"""The sheets of an Excel workbook as rows of text. Numbers of over 15 digits are what Excel rounded them to."""
 
 from __future__ import annotations
 
