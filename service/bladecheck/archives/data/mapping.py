@@ -145,11 +145,9 @@ def is_picture_url(url: str) -> bool:
     except ValueError:
         return False
     host = parts.hostname or ""
-    return (
-        serves_pictures(host)
-        or is_picture_name(parts.path)
-        or parse_qs(parts.query).get("format", [""])[0] in ("jpg", "png", "webp")
-    )
+    if serves_pictures(host) or is_picture_name(parts.path):
+        return True
+    return parse_qs(parts.query).get("format", [""])[0] in ("jpg", "png", "webp")
 
 
 def _plain(column: str) -> str:
