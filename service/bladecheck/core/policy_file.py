@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from bladecheck.core import taxonomy
 from bladecheck.core.bundle import Band
 from bladecheck.core.taxonomy import Decision
-from bladecheck.core.verdict import GunAction, KnifeAction, Policy
+from bladecheck.core.verdict import KnifeAction, Policy, WeaponAction
 from bladecheck.errors import PolicyError
 
 DEFAULT = "default"
@@ -49,9 +49,10 @@ class _File(BaseModel):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,60}$")
     summary: str = Field(max_length=500)
     approver_required: bool = False
-    gun: GunAction = "check"
+    gun: WeaponAction = "check"
+    other_weapon: WeaponAction = "check"
     food: KnifeAction = "hold"
-    drawing: KnifeAction = "hold"
+    drawing: KnifeAction = "check"
     thresholds: dict[Label, Band] = {}
     wording: dict[Annotated[Decision, Field(strict=False)], Text] = {}
     alt_text: dict[Annotated[Decision, Field(strict=False)], Text] = {}

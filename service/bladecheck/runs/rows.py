@@ -16,10 +16,11 @@ from bladecheck import __version__
 from bladecheck.archives.item import Item
 from bladecheck.archives.values import clean
 from bladecheck.core.result import Result
-from bladecheck.core.taxonomy import BLADES, FEATURES, LABELS
+from bladecheck.core.taxonomy import BLADES, FEATURES, LABELS, WEAPONS
 from bladecheck.runs.columns import NAMES, SCHEMA, Row
 
 Record = dict[str, Any]
+PEAK = ("peak_left", "peak_top", "peak_right", "peak_bottom")
 REVIEW = {"check": "unsure", "cannot_judge": "unjudgeable"}
 BLANK: Row = {**dict.fromkeys(NAMES), "schema": SCHEMA, "reasons": [], "extra": {}, "needs_review": False}
 
@@ -112,7 +113,10 @@ def _seen(result: Mapping[str, Any]) -> Row:
     found |= {f"score_{name}": result.get("scores", {}).get(name) for name in LABELS}
     found |= {f"raw_{name}": result.get("raw", {}).get(name) for name in LABELS}
     found |= {f"blade_{name}": result.get("blade", {}).get(name) for name in BLADES}
-    return found | {f"feature_{name}": result.get("features", {}).get(name) for name in FEATURES}
+    found |= {f"feature_{name}": result.get("features", {}).get(name) for name in FEATURES}
+    found |= {name: result.get(name) for name in ("weapon_kind", "looks", "blade_share", "unlike")}
+    found |= dict(zip(PEAK, result.get("peak") or (None,) * 4, strict=True))
+    return found | {f"weapon_{name}": result.get("weapons", {}).get(name) for name in WEAPONS}
 
 
 def _pdq(picture: Record) -> Row:

@@ -6,7 +6,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Any
 
@@ -83,7 +83,8 @@ class HttpEngine:
             self.model = {name: str(answer[name]) for name in ("name", "version", "sha256")}
             self.policy = {name: str(answer["policy"][name]) for name in ("name", "sha256")}
             self.card: dict[str, Any] = answer["card"]
-            self._at_least = Spec(**self.card["preprocess"]).at_least
+            known = {field.name for field in fields(Spec)}
+            self._at_least = Spec(**{k: v for k, v in self.card["preprocess"].items() if k in known}).at_least
         except Refused as error:
             raise ServerError(f"{url} is no Bladecheck server: {error.detail}") from error
         except (KeyError, TypeError) as error:

@@ -85,12 +85,14 @@ REMEDIES: dict[str, str] = {
     "not_an_image": "The file is not a picture of a kind that can be read. Save it as a JPEG or PNG and try again.",
     "too_large": "The picture is too large. Save a smaller copy and try again.",
     "broken": "The file is damaged or cut short. Export or download it again.",
+    "unsupported": "This kind of file cannot be read here. Save it as a JPEG or PNG and try again.",
     "missing_decoder": "This service cannot read HEIC pictures. Save it as a JPEG and try again.",
     "too_slow": "Checking the picture took too long. Save a smaller copy and try again.",
     "no_score": "The model gave no usable score. Save the picture as a JPEG and try again.",
     "unreadable_file": "The file could not be read. Make sure that it is there and that you may open it.",
     "internal": "The service failed on this picture. Try again; if that fails, tell the team that runs it.",
     "too_small": "The picture is too small. Find the original, or a larger copy.",
+    "maybe_damaged": "The file may be damaged. Export or download it again, and check that copy.",
     "blank": "The picture is blank, or nearly so. Make sure that it is the right file.",
 }
 
