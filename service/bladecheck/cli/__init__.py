@@ -10,7 +10,21 @@ import warnings
 import typer
 
 from bladecheck import __version__
-from bladecheck.cli import classify, doctor, exit_codes, export, model, report, score, serve
+from bladecheck.cli import (
+    classify,
+    decide,
+    doctor,
+    estimate,
+    exit_codes,
+    export,
+    model,
+    plan,
+    report,
+    review,
+    score,
+    serve,
+    verify,
+)
 from bladecheck.cli.extras import extra_with
 from bladecheck.errors import BladecheckError, BundleError
 
@@ -26,6 +40,11 @@ app.command("serve")(serve.serve)
 app.command("score")(score.score)
 app.command("export")(export.export)
 app.command("report")(report.report)
+app.command("plan")(plan.plan)
+app.command("review")(review.review)
+app.command("estimate")(estimate.estimate)
+app.command("verify")(verify.verify)
+app.command("decide")(decide.decide)
 app.command("doctor")(doctor.doctor)
 app.add_typer(model.app, name="model")
 

@@ -34,6 +34,11 @@ def export(
 
         bladecheck export run --format csv -o rows.csv
     """
+    if format == "label-studio":
+        raise typer.BadParameter(
+            "Label Studio gets the drawn sample, without the model's answers: "
+            f"bladecheck review {run} --labels 1000 --export label-studio."
+        )
     if format not in FORMATS:
         raise typer.BadParameter(f"No format {format!r}; known: {', '.join(FORMATS)}.")
     with opened(run, timezone) as (found, _):

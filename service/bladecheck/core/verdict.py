@@ -75,7 +75,11 @@ class Policy:
         summary: what the policy is for, in one sentence.
         approver_required: a picture that is not clear may only be used with the name of who approved it and why.
         wording: by decision, the advice that is shown with it; may hold {kind}.
-        alt_text: by decision, a suggestion to start an alternative text from; may hold {kind}.
+        language: of the words that follow, "en" or "cy".
+        organisation, helplines: fill {organisation} and {helplines} of the texts.
+        pointers: what research and others say of such posts, in plain sentences.
+        post: by decision, weapon or kind of blade, a text for a post; may hold {kind} and the two above.
+        alt_text: the same for the text that is read out in place of the picture.
     """
 
     name: str = "default"
@@ -88,6 +92,11 @@ class Policy:
     summary: str = ""
     approver_required: bool = False
     wording: Mapping[str, str] = field(default_factory=dict)
+    language: str = "en"
+    organisation: str = "police"
+    helplines: str = ""
+    pointers: tuple[str, ...] = ()
+    post: Mapping[str, str] = field(default_factory=dict)
     alt_text: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -98,7 +107,6 @@ class Policy:
 
 KNIFE_CODES = frozenset(("knife", "knife_unsure"))
 """Reasons that speak of a knife, sure or not: there is something to blur, and to write a post without."""
-GUN_CODES = frozenset(("gun", "gun_unsure"))
 
 
 @dataclass(frozen=True, slots=True)

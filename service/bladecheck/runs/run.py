@@ -133,14 +133,9 @@ class Run:
 
     def _tasks(self, behind: Behind) -> Iterator[Task]:
         """What is to be scored; rows that need no scoring are written on the way."""
-        seen: Counter[bytes] = Counter()
-        for item in self._items:
+        for identity, source, item in rows.identified(self._items, self._inputs.label):
             if self._stop.is_set():
                 return
-            source = self._inputs.label(item.source_path)
-            place = bytes.fromhex(rows.row_id(source, item, 0))
-            identity = rows.row_id(source, item, seen[place]) if place in seen else place.hex()
-            seen[place] += 1
             if bytes.fromhex(identity) in behind.rows:
                 self._tick(DONE_BEFORE)
                 continue
