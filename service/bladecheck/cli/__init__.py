@@ -11,12 +11,15 @@ import typer
 
 from bladecheck import __version__
 from bladecheck.cli import (
+    adapt,
     classify,
     decide,
     doctor,
     estimate,
+    evaluate,
     exit_codes,
     export,
+    merge,
     model,
     plan,
     report,
@@ -38,6 +41,7 @@ app = typer.Typer(
 app.command("classify")(classify.classify)
 app.command("serve")(serve.serve)
 app.command("score")(score.score)
+app.command("merge")(merge.merge)
 app.command("export")(export.export)
 app.command("report")(report.report)
 app.command("plan")(plan.plan)
@@ -45,6 +49,8 @@ app.command("review")(review.review)
 app.command("estimate")(estimate.estimate)
 app.command("verify")(verify.verify)
 app.command("decide")(decide.decide)
+app.command("evaluate")(evaluate.evaluate)
+app.command("adapt")(adapt.adapt)
 app.command("doctor")(doctor.doctor)
 app.add_typer(model.app, name="model")
 
@@ -88,7 +94,7 @@ def main() -> None:
         _stop(f"This needs an optional library: pip install 'bladecheck[{extra}]'.", exit_codes.USAGE)
     except typer.Abort:
         _stop("Interrupted.", exit_codes.INTERRUPTED)
-    except Exception as error:
+    except Exception as error:  # whatever is not a usage error is raised on
         show = getattr(error, "show", None)  # typer carries its own click, whose usage errors have no public base class
         if show is None:
             raise
