@@ -112,7 +112,7 @@ class Found:
         reposts: posts that pass on someone else's.
         by_status: rows by Status, reposts included; their sum is the number of rows.
         remote_reposts: of the remote rows, those of reposts: pictures that belong to another post.
-        months: pictures, local and remote as above, by the UTC month of the post, "YYYY-MM"; "" where unknown.
+        months: pictures, stored and remote, by the UTC month of the post, "YYYY-MM"; "" where unknown.
         ignored: files that are neither pictures nor data; `ignored_names` are the first few.
         unopened: members of an export that were not opened: private, or of no use here.
         counts: further tallies by plain name, such as "link cards" or "revisits".

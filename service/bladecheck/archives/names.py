@@ -10,14 +10,8 @@ from posixpath import basename
 from bladecheck.archives.dates import parse_date, snowflake_date
 from bladecheck.archives.item import DateSource
 from bladecheck.archives.values import clean
+from bladecheck.file_formats import PICTURE_ENDINGS, VIDEO_ENDINGS
 
-PICTURE_ENDINGS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"}) | {
-    *(".heic", ".heif", ".avif", ".jxl", ".jp2", ".jpg_large", ".jpg_orig")
-}
-VIDEO_ENDINGS = frozenset({".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".m3u8"}) | {
-    *(".3gp", ".mpg", ".mpeg", ".flv", ".wmv", ".ogv")
-}
-ARCHIVE_ENDINGS = frozenset((".zip", ".tar", ".tgz", ".7z", ".rar", ".wacz", ".cbz", ".bz2", ".xz", ".zst", ".gz"))
 JUNK_NAMES = frozenset((".ds_store", "thumbs.db", "desktop.ini", "ehthumbs.db", ".picasa.ini", "icon\r", ".nomedia"))
 
 CONTROL = re.compile(r"[\x00-\x1f]")

@@ -11,29 +11,10 @@ from urllib.parse import urlsplit
 
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.dates import parse_date, snowflake_date
+from bladecheck.archives.hosts import platform_at
 from bladecheck.archives.item import DateSource, Item, MediaType, Status
 from bladecheck.archives.values import JSON, text_of
 
-PLATFORM_HOSTS: tuple[tuple[str, str], ...] = (
-    ("twitter.com", "x"),
-    ("x.com", "x"),
-    ("twimg.com", "x"),
-    ("instagram.com", "instagram"),
-    ("cdninstagram.com", "instagram"),
-    ("facebook.com", "facebook"),
-    ("fb.com", "facebook"),
-    ("fbcdn.net", "facebook"),
-    ("bsky.app", "bluesky"),
-    ("tiktok.com", "tiktok"),
-    ("youtube.com", "youtube"),
-    ("youtu.be", "youtube"),
-    ("ytimg.com", "youtube"),
-    ("threads.net", "threads"),
-    ("threads.com", "threads"),
-    ("t.me", "telegram"),
-    ("reddit.com", "reddit"),
-    ("linkedin.com", "linkedin"),
-)
 BY_URL = "known only by its URL"
 STATUS_ID = re.compile(r"/status(?:es)?/(\d{5,20})")
 SHORTCODE = re.compile(r"instagram\.com/(?:[^/]+/)?(?:p|reel|tv)/([A-Za-z0-9_-]{5,})")
@@ -119,7 +100,7 @@ def platform_of(url: str | None) -> str | None:
         host = (urlsplit(url or "").hostname or "").removeprefix("www.")
     except ValueError:
         return None
-    return next((name for known, name in PLATFORM_HOSTS if host == known or host.endswith("." + known)), None)
+    return platform_at(host)
 
 
 def id_in_url(url: str | None) -> str | None:

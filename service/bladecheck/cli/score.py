@@ -17,6 +17,7 @@ import typer
 
 from bladecheck import archives
 from bladecheck.archives import Archive, Found
+from bladecheck.cli import exit_codes
 from bladecheck.cli.progress import watch
 from bladecheck.cli.score_options import (
     Archives,
@@ -40,6 +41,7 @@ from bladecheck.cli.score_options import (
 )
 from bladecheck.core import policy_file
 from bladecheck.errors import RunError, ServerError
+from bladecheck.machine import usable_cores
 from bladecheck.runs import fingerprint, shards
 from bladecheck.runs import run as scoring
 from bladecheck.runs.engines import Engine
@@ -47,7 +49,6 @@ from bladecheck.runs.folder import RunFolder
 from bladecheck.runs.resume import Again, look_back
 from bladecheck.runs.summary import zone
 
-EXIT_FAILURES, EXIT_STOPPED = 2, 130
 SHOW_CURSOR = b"\x1b[?25h\n"
 CACHE = "fetched"
 
@@ -123,7 +124,7 @@ def _run(
             if not stop.is_set():
                 raise
             shown.say(error.detail)
-            return EXIT_STOPPED
+            return exit_codes.INTERRUPTED
     counts = finished.summary.counts()
     print(f"{counts['rows']:,} rows in {finished.folder.path}: {_words(counts['status'])}. "
           f"Decisions: {_words(counts['decision'])}.")  # fmt: skip
@@ -133,11 +134,11 @@ def _run(
         print(f"This is shard {options.shard}: `bladecheck merge {folder.path.parent}` when all are done.")
     if finished.stopped:
         print("Stopped before the end; run the same command again to go on.")
-        return EXIT_STOPPED
+        return exit_codes.INTERRUPTED
     print(
         f"Next: bladecheck report {finished.folder.path}\n      bladecheck export {finished.folder.path} --format csv"
     )
-    return EXIT_FAILURES if counts["status"].get("failed") else 0
+    return exit_codes.SOME_FAILED if counts["status"].get("failed") else exit_codes.OK
 
 
 def _announce(opened: Archive, found: Found) -> None:
@@ -217,7 +218,7 @@ def _provenance(
         "engine": "http" if server else "local",
         "server": server,
         "workers": workers,
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
         "warnings": list(opened.warnings),
     }
 
@@ -238,7 +239,7 @@ def _gentle(stop: threading.Event, say: Callable[[str], None]) -> Iterator[None]
         if stop.is_set():
             # The journal is whole at any moment and the lock ends with the process: nothing has to be waited for.
             os.write(2, SHOW_CURSOR if sys.stderr.isatty() else b"")
-            os._exit(EXIT_STOPPED)
+            os._exit(exit_codes.INTERRUPTED)
         stop.set()
         say("Stopping: the pictures under way are finished first. Once more to stop at once.")
 

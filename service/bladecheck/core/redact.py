@@ -24,7 +24,7 @@ from bladecheck.core.classifier import Classifier
 from bladecheck.core.images import Picture, PictureLimits
 from bladecheck.core.looks import WHOLE, Box
 from bladecheck.core.taxonomy import Decision
-from bladecheck.core.verdict import Evidence, Policy, Verdict
+from bladecheck.core.verdict import KNIFE_CODES, Evidence, Policy, Verdict
 from bladecheck.errors import BrokenPicture
 
 GRAIN = 12
@@ -135,7 +135,7 @@ def _blade(verdict: Verdict, cut: float) -> Cells:
 
 
 def _says_knife(verdict: Verdict) -> bool:
-    return any(reason.code in ("knife", "knife_unsure") for reason in verdict.reasons)
+    return any(reason.code in KNIFE_CODES for reason in verdict.reasons)
 
 
 def _with_margin(cells: Cells) -> Cells:

@@ -101,6 +101,15 @@ class Policy:
     post: Mapping[str, str] = field(default_factory=dict)
     alt_text: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def identity(self) -> dict[str, str]:
+        """Name and sha256, as every answer and every run carry them."""
+        return {"name": self.name, "sha256": self.sha256}
+
+
+KNIFE_CODES = frozenset(("knife", "knife_unsure"))
+"""Reasons that speak of a knife, sure or not: there is something to blur, and to write a post without."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

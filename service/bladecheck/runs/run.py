@@ -71,7 +71,7 @@ class Run:
         items: of the archive; gone through once.
         engine: what scores.
         folder: where the run lies.
-        options: see there.
+        options: whether to retry, fetch, and where another model's rows go.
         tick: called with the status of every item that is dealt with.
         stop: when set, no further picture is begun and the session ends in good order.
     """

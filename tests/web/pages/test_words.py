@@ -147,11 +147,13 @@ def texts(tree: Any) -> str:
 METRICS = {
     "headline": {"recall": {"value": 0.951234, "low": 0.93, "high": 0.97, "n": 1200}, "note": "at the operating point"},
     "auc": [0.9, 0.88, 0.92],
-    "by_slice": {"kitchen": {"recall": 0.9, "interval": [0.8, 0.95]}, "machete": {"recall": 0.97, "n": 31}},
+    "by_slice": {
+        "kitchen": {"recall": {"value": 0.9, "low": 0.8, "high": 0.95, "n": 5, "positives": 4}, "pictures": 5},
+        "machete": {"recall": {"value": None, "low": None, "high": None, "n": 0, "positives": 0}, "pictures": 31},
+    },
     "rows": [{"source": "a", "count": 12345}, {"source": "b", "share": None}],
     "deep": {"a": {"b": {"c": {"d": [1, {"e": True}]}}}},
     "empty": {},
-    "estimate": {"estimate": 0.5, "interval": [0.4, 0.6]},
 }
 
 
@@ -161,11 +163,11 @@ def test_the_model_card_leaves_nothing_out() -> None:
         "0.9512 (0.93 to 0.97; n 1200)",
         "at the operating point",
         "0.9, 0.88, 0.92",
-        "machete",
+        "Machete",
         "12,345",
-        "0.5 (0.4 to 0.6)",
+        "– (– to –; n 0, positives 0)",
         "By slice",
-        "recall 0.9 (0.8 to 0.95)",
+        "0.9 (0.8 to 0.95; n 5, positives 4)",
         '{"e": true}',
     )
     for text in expected:

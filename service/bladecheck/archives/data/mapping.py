@@ -8,11 +8,11 @@ from dataclasses import dataclass, fields
 from urllib.parse import parse_qs, urlsplit
 
 from bladecheck.archives.data.tables import Table, cell_text, key
+from bladecheck.archives.hosts import serves_pictures
 from bladecheck.archives.names import is_picture_name, is_video_name
 from bladecheck.archives.post import platform_of
 from bladecheck.errors import ArchiveError
 
-PICTURE_HOSTS = ("pbs.twimg.com", "cdninstagram.com", "fbcdn.net", "cdn.bsky.app", "i.redd.it", "i.imgur.com")
 URL_SPLIT = re.compile(r"[\s,;|]+(?=https?://)", re.I)
 URL_IN_LIST = re.compile(r"https?://[^\s\"'\]]+?(?=[\"'\]\s]|,\s|,?$)", re.I)
 
@@ -145,10 +145,9 @@ def is_picture_url(url: str) -> bool:
     except ValueError:
         return False
     host = parts.hostname or ""
-    known = any(host == name or host.endswith("." + name) for name in PICTURE_HOSTS)
-    return (
-        known or is_picture_name(parts.path) or parse_qs(parts.query).get("format", [""])[0] in ("jpg", "png", "webp")
-    )
+    if serves_pictures(host) or is_picture_name(parts.path):
+        return True
+    return parse_qs(parts.query).get("format", [""])[0] in ("jpg", "png", "webp")
 
 
 def _plain(column: str) -> str:

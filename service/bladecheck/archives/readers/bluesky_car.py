@@ -19,11 +19,6 @@ POSTS, REPOSTS = "app.bsky.feed.post", "app.bsky.feed.repost"
 FULL_SIZE = "https://cdn.bsky.app/img/feed_fullsize/plain/{did}/{cid}@jpeg"
 
 
-def is_blob(base: str) -> bool:
-    """Whether a file is named by the id of its content, as blobs are."""
-    return bool(BLOB.match(base))
-
-
 def car_items(source: Source, name: str, source_format: str, used: set[str]) -> Iterator[Item]:
     """Rows for the pictures of a repository's posts; blobs found beside it are added to `used`.
 

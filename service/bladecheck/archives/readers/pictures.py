@@ -12,7 +12,6 @@ from bladecheck.archives.containers.source import Source
 from bladecheck.archives.dates import parse_date, snowflake_date
 from bladecheck.archives.item import DateSource, Item, MediaType
 from bladecheck.archives.names import (
-    ARCHIVE_ENDINGS,
     date_in,
     ending,
     is_junk,
@@ -22,7 +21,7 @@ from bladecheck.archives.names import (
 )
 from bladecheck.archives.post import Post
 from bladecheck.errors import ArchiveError
-from bladecheck.file_formats import is_video, picture_kind
+from bladecheck.file_formats import ARCHIVE_ENDINGS, is_video, picture_kind
 
 EXIF_DIRECTORY, DATE_TAKEN, DATE_CHANGED = 0x8769, 36867, 306
 NESTED = "an archive inside the archive is not opened; unpack it and give it as its own path"

@@ -111,7 +111,7 @@ def make(
         "state": WAITING if waiting else APPROVED if given.get("approver") else DECIDED,
         "made_at": made_at,
         "service": {"name": "bladecheck", "version": __version__},
-        "policy": {"name": policy.name, "sha256": policy.sha256, "approver_required": policy.approver_required},
+        "policy": {**policy.identity, "approver_required": policy.approver_required},
         "decided_by": {"name": given.get("decider", ""), "role": given.get("decider_role", "")},
         "approved_by": dict(
             zip(("name", "role"), ("" if waiting else given.get(one, "") for one in names), strict=True)
