@@ -59,6 +59,10 @@ class Post:
     is_repost: bool = False
     original_post_id: str | None = None
     collected_at: datetime | None = None
+    is_quote: bool | None = None
+    is_reply: bool | None = None
+    quoted_id: str | None = None
+    edits: tuple[str, ...] = ()
     extra: Mapping[str, JSON] = field(default_factory=dict)
 
     def remote(self, index: int, url: str, **more: object) -> Item:
@@ -100,6 +104,10 @@ class Post:
             "is_repost": self.is_repost,
             "original_post_id": self.original_post_id,
             "collected_at": self.collected_at,
+            "is_quote": self.is_quote,
+            "is_reply": self.is_reply,
+            "quoted_id": self.quoted_id,
+            "edits": self.edits,
         }
         return Item(**{**fields, **more, "media_index": index, "status": status, "extra": extra})  # type: ignore[arg-type]
 

@@ -65,7 +65,7 @@ def score(
     side_by_side: Beside = False,
     format: Format = None,
     mapping: Mapping = None,
-    timezone: Zone = "UTC",
+    timezone: Zone = None,
     near: Near = None,
 ) -> int:
     """Score every picture of an archive: complete, resumable, one row per picture.
@@ -80,7 +80,8 @@ def score(
 
         bladecheck report run
     """
-    zone(timezone)
+    if timezone:
+        zone(timezone)
     hosts = (*archives.DEFAULT_HOSTS, *(fetch_host or ()))
     with archives.open_archive(archive, format=format, mapping=_mapping(mapping)) as opened:
         found = opened.describe()

@@ -39,7 +39,10 @@ Mapping = Annotated[
     list[str] | None,
     typer.Option(metavar="MEANING=COLUMN", help="For tables: which column means what, such as url=image_url."),
 ]
-Zone = Annotated[str, typer.Option(help="Whose months the counts go by, such as Europe/London.")]
+Zone = Annotated[
+    str | None,
+    typer.Option(help="Whose months the counts go by, such as Europe/London. Default: the run's; at first UTC."),
+]
 Near = Annotated[
     bool | None,
     typer.Option("--near/--no-near", help="Look for near duplicates. Default: if bladecheck[dedupe] is installed."),

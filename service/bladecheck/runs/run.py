@@ -40,14 +40,14 @@ class Options:
         retry_failed: try failed rows again.
         fetch: downloads a picture known by address only; None leaves those rows `remote`.
         side_by_side: put another model's or policy's rows into a folder of their own inside the run.
-        timezone: whose months the summary uses by default.
+        timezone: whose months the summary uses by default; None keeps the run's, which is UTC to begin with.
         provenance: command and settings, for run.json.
     """
 
     retry_failed: bool = False
     fetch: Fetch | None = None
     side_by_side: bool = False
-    timezone: str = "UTC"
+    timezone: str | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -102,6 +102,9 @@ class Run:
             self._inputs = Inputs(self._paths, manifest["inputs"])
             entries = self._inputs.describe()
             changed = frozenset(self._inputs.changed(entries))
+            known = {entry["name"] for entry in manifest["inputs"]}
+            self._joined = bool(known) and any(entry["name"] not in known for entry in entries)
+            self._timezone = self._options.timezone or manifest.get("timezone", "UTC")
             self._journal = stack.enter_context(Journal(self._folder.journal))
             self._begin(manifest)
             again = Again(self._options.retry_failed, self._options.fetch is not None, changed)
@@ -114,7 +117,7 @@ class Run:
                 raise
             self._close_session(manifest, session, "stopped" if self._stop.is_set() else "complete")
             with Ledger(self._folder) as ledger:
-                summary = summarise(ledger.rows(), self._options.timezone)
+                summary = summarise(ledger.rows(), self._timezone)
             self._folder.save({**manifest, "counts": summary.counts()})
         return Finished(self._folder, summary, self._stop.is_set())
 
@@ -138,13 +141,18 @@ class Run:
             if self._stop.is_set():
                 return
             source = self._inputs.label(item.source_path)
-            place = bytes.fromhex(rows.row_id(source, item, 0))
-            identity = rows.row_id(source, item, seen[place]) if place in seen else place.hex()
-            seen[place] += 1
-            if bytes.fromhex(identity) in behind.rows:
+            if item.occurrence is None:
+                first = bytes.fromhex(rows.row_id(source, item, 0))
+                identity = rows.row_id(source, item, seen[first]) if first in seen else first.hex()
+                seen[first] += 1
+            else:
+                identity = rows.row_id(source, item, item.occurrence)
+            # An archive that came later may add to a row: then it is written again.
+            if bytes.fromhex(identity) in behind.rows and not (self._joined and item.also):
                 self._tick(DONE_BEFORE)
                 continue
-            row = rows.row_record(identity, source, item)
+            also = [(self._inputs.label(place.source_path), place) for place in item.also]
+            row = rows.row_record(identity, source, item, also)
             if item.status == "present":
                 yield Task(row, partial(_read, item))
             elif item.status == "remote" and item.media_url and self._options.fetch:
@@ -177,7 +185,7 @@ class Run:
         names = {entry["name"] for entry in entries}
         manifest["inputs"] = [entry for entry in manifest["inputs"] if entry["name"] not in names] + entries
         manifest["model_card"] = {name: self._engine.card.get(name) for name in CARD}
-        manifest["timezone"] = self._options.timezone
+        manifest["timezone"] = self._timezone
         session: dict[str, Any] = {"started": run_folder.now(), "finished": None, "ended": None, "bladecheck": __version__}
         session |= {"python": platform.python_version(), "platform": platform.platform(), "packages": _versions()}
         session |= self._options.provenance

@@ -25,18 +25,18 @@ class Source(ABC):
         limits: the caps that apply.
         log: where a reader notes posts, warnings and what it ignored; fresh for each pass.
         refused: member name to reason, for members that are never opened.
-        passed_over: archives that lie beside it and are not opened.
         is_container: False for a single file that is not an archive.
+        loose: whether pictures that no data file names are to be read from here; False where another source has them.
     """
 
     is_container = True
+    loose = True
 
     def __init__(self, path: Path, limits: ArchiveLimits) -> None:
         self.path = path
         self.limits = limits
         self.log = Log()
         self.refused: dict[str, str] = {}
-        self.passed_over: tuple[str, ...] = ()
         self._tails: dict[str, list[str]] = {}
 
     @abstractmethod
@@ -141,6 +141,7 @@ class Narrowed(Source):
         self._names = tuple(name for name in inner.names() if allowed(name))
         self._set = frozenset(self._names)
         self.log = inner.log
+        self.loose = inner.loose
         self.refused = {name: reason for name, reason in inner.refused.items() if allowed(name)}
 
     def names(self) -> Sequence[str]:

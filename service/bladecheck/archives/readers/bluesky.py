@@ -19,6 +19,7 @@ class BlueskyReader:
 
     name = "bluesky"
     title = "Bluesky export"
+    mixes = True
 
     def detect(self, source: Source) -> float:
         if any(name.lower().endswith(".car") for name in source.names()):

@@ -32,6 +32,7 @@ class InstagramReader:
 
     name = "instagram_dyi"
     title = "Instagram download"
+    rooted = True
 
     def detect(self, source: Source) -> float:
         names = source.names()
@@ -43,6 +44,9 @@ class InstagramReader:
 
     def part_of(self, source: Source) -> str | None:
         return part_key(source)
+
+    def posts_in(self, source: Source) -> list[str]:
+        return [name for name in source.names() if DATA.search(name)]
 
     def read(self, source: Source) -> Iterator[Item]:
         public = public_members(source, DATA)
@@ -65,7 +69,8 @@ class InstagramReader:
         media = media or ([record] if "uri" in record else [])
         if not media and not record.keys() & {"title", "creation_timestamp"}:
             raise ValueError("not a post")
-        source.log.post()
+        first = record.get("creation_timestamp") or next((m.get("creation_timestamp") for m in media), None)
+        source.log.post(post_id=f"{account}/{first}/{next((m.get('uri') for m in media), number)}")
         kind = basename(name).split(".")[0].split("_")[0]
         extra: dict[str, JSON] = {"post_number": number, **({} if kind == "posts" else {"kind": kind})}
         title = unmangled(record.get("title"))

@@ -74,6 +74,8 @@ def loose_pictures(source: Source, source_format: str, used: Container[str] = ()
         used: members already accounted for, data files included.
         within: only members whose name begins so.
     """
+    if not source.loose:
+        return
     for name in source.names():
         if name in used or not name.startswith(within):
             continue
@@ -91,16 +93,16 @@ def loose_item(source: Source, source_format: str, name: str) -> Item | None:
         return None
     post, index = _post_of(source, source_format, name)
     if is_picture_name(name):
-        return post.stored(index, source, name)
+        return post.stored(index, source, name, loose=True)
     if is_video_name(name):
-        return post.video(index, member=name)
+        return post.video(index, member=name, loose=True)
     if ending(name) in ARCHIVE_ENDINGS:
-        return post.not_image(0, NESTED, member=name)
+        return post.not_image(0, NESTED, member=name, loose=True)
     head = source.head(name)
     if picture_kind(head):
-        return post.stored(index, source, name)
+        return post.stored(index, source, name, loose=True)
     if is_video(head) and not ending(name):
-        return post.video(index, member=name)
+        return post.video(index, member=name, loose=True)
     source.log.ignore(name)
     return None
 

@@ -37,6 +37,7 @@ class TableReader:
 
     name = "table"
     title = "table"
+    mixes = True
 
     def __init__(self, mapping: TableMapping | None = None) -> None:
         self.mapping = mapping

@@ -33,6 +33,7 @@ class TweetReader:
 
     name = "tweets"
     title = "tweets as JSON"
+    mixes = True
 
     def detect(self, source: Source) -> float:
         seen = [shape_of(record) for record in sampled(source)]
@@ -50,7 +51,7 @@ class TweetReader:
             includes = _includes_beside(source, name)
             for where, record in records(source, name):
                 for post, items in self._posts(source, where, record, source.origin(name), includes):
-                    source.log.post(repost=post.is_repost)
+                    source.log.post(repost=post.is_repost, post_id=post.post_id)
                     source.log.account(post.account if not items else None)
                     yield from localized(source, items, linked)
         if source.is_container:

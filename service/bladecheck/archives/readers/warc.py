@@ -31,6 +31,7 @@ class WarcReader:
 
     name = "warc"
     title = "web archive"
+    mixes = True
 
     def detect(self, source: Source) -> float:
         return 0.97 if _files(source) else 0.0

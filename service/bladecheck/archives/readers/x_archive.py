@@ -36,6 +36,7 @@ class XArchiveReader:
 
     name = "x_archive"
     title = "X archive"
+    rooted = True
 
     def detect(self, source: Source) -> float:
         if bases_of(source) or media_folders(source):
@@ -48,6 +49,9 @@ class XArchiveReader:
     def part_of(self, source: Source) -> str | None:
         keys = {identity(open_members(source), base)[1] for base in bases_of(source)}
         return keys.pop() or "" if len(keys) == 1 else None if keys else ""
+
+    def posts_in(self, source: Source) -> list[str]:
+        return [name for name in source.names() if POSTS.match(basename(name))]
 
     def read(self, source: Source) -> Iterator[Item]:
         public = open_members(source)
@@ -121,7 +125,7 @@ class _Archive:
             raise ValueError("not a post")
         media = list_of(dig(tweet, "extended_entities", "media")) or list_of(dig(tweet, "entities", "media"))
         post = self._describe(tweet, post_id, media)
-        self.source.log.post(repost=post.is_repost)
+        self.source.log.post(repost=post.is_repost, post_id=post_id)
         return [self._medium(post, index, dict_of(medium), len(media) == 1) for index, medium in enumerate(media)]
 
     def _describe(self, tweet: Mapping[str, object], post_id: str | None, media: list[object]) -> Post:
