@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from archives.conftest import picture
 from bladecheck.archives import Item, Status, open_archive
-from bladecheck.archives.merging import picture_name
+from bladecheck.archives.post import picture_name
 from x_drawing import account_js, snowflake, tweet, x_members
 
 Make = Callable[..., Path]
@@ -118,7 +118,8 @@ def test_row_numbers_are_no_post_ids(make_folder: Make, png: bytes) -> None:
 
 def test_a_post_and_somebody_sharing_it_are_two(tmp_path: Path) -> None:
     picture_ = {"fullsize": "https://cdn.bsky.app/img/feed_fullsize/plain/did/bafk1@jpeg"}
-    view = {"uri": "at://did:plc:x/app.bsky.feed.post/3kabc", "author": {"handle": "a.example"}, "record": {"text": "w"},
+    view = {"uri": "at://did:plc:x/app.bsky.feed.post/3kabc", "author": {"handle": "a.example"},
+            "record": {"text": "w"},
             "embed": {"images": [picture_]}}  # fmt: skip
     reason = {"$type": "app.bsky.feed.defs#reasonRepost", "by": {"handle": "b.example"}}
     lines = tmp_path / "feed.json"
@@ -193,7 +194,7 @@ def test_any_split_of_lines_gives_the_same_rows(data: st.DataObject) -> None:
 
 def test_a_folder_of_archives_of_several_formats(make_folder: Make, make_zip: Make, png: bytes) -> None:
     note = {"type": "Note", "id": "https://m.example/1", "published": "2024-05-01T00:00:00Z",
-            "attachment": [{"type": "Document", "mediaType": "image/png", "url": "/media_attachments/a.png"}]}  # fmt: skip
+            "attachment": [{"type": "Document", "url": "/media_attachments/a.png"}]}  # fmt: skip
     members: dict[str, object] = {f"force/x/{name}": data for name, data in x_members(POSTS[:1]).items()}
     members |= {
         "mastodon/outbox.json": {"type": "OrderedCollection", "orderedItems": [{"type": "Create", "object": note}]},

@@ -23,20 +23,11 @@ TELLING = 0.5
 DATA_ENDINGS = (*ALL_ENDINGS, *TABLE_ENDINGS, ".warc", ".warc.gz", ".arc", ".arc.gz", ".car", ".html", ".js")
 # Folders that are parts of an export, never one of their own.
 INNER = frozenset(
-    [
-        "data",
-        "content",
-        "media",
-        "posts",
-        "photos_and_videos",
-        "personal_information",
-        "your_activity_across_facebook",
-        "your_facebook_activity",
-        "your_instagram_activity",
-        "your_threads_activity",
-        "assets",
-        "media_attachments",
-    ]
+    (
+        *("data", "content", "media", "posts", "photos_and_videos", "personal_information", "assets"),
+        *("your_activity_across_facebook", "your_facebook_activity", "your_instagram_activity"),
+        *("your_threads_activity", "media_attachments"),
+    )
 )
 
 

@@ -16,29 +16,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from posixpath import basename
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from bladecheck.archives.item import DateSource, Item, Place, Status
+from bladecheck.archives.post import picture_name
 
 # What one record may take from another, most telling first.
-LENT = [
-    "account",
-    "post_url",
-    "text",
-    "alt_text",
-    "media_url",
-    "original_post_id",
-    "collected_at",
-    "is_quote",
-    "is_reply",
-    "quoted_id",
-    "edits",
-]
+LENT = (
+    *("account", "post_url", "text", "alt_text", "media_url", "original_post_id", "collected_at"),
+    *("is_quote", "is_reply", "quoted_id", "edits"),
+)
 STATUS_RANK = {Status.PRESENT: 4, Status.REMOTE: 3, Status.VIDEO_SKIPPED: 2, Status.NOT_AN_IMAGE: 1}
 DATE_RANK = {DateSource.FIELD: 4, DateSource.SNOWFLAKE: 3, DateSource.EXIF: 2, DateSource.FILENAME: 1}
 X_MEMBER = re.compile(r"^\d{5,20}-(.+)$")
-# Queries that choose a size, not another picture.
-SIZE_KEYS = frozenset(("name", "format"))
 SHORTEST_TABLE_ID = 8
 
 
@@ -210,28 +199,6 @@ def medium_name(item: Item) -> str | None:
     if item.platform == "x" and (match := X_MEMBER.match(base)):
         return match[1].rsplit(".", 1)[0]
     return None
-
-
-def picture_name(url: str) -> str | None:
-    """What is the same in all addresses of one picture: its name without ending, size and host; None where it has none.
-
-    Queries stay, unless they choose a size or, on a CDN, sign the address.
-    """
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return None
-    base = basename(parts.path.rstrip("/"))
-    if "@" in base:
-        base = base.split("@")[0]
-    host = parts.hostname or ""
-    name = re.sub(r"(?:~.*|:(?:orig|large|medium|small|thumb)|\.[A-Za-z]{3,4}(?::\w+)?)$", "", base)
-    if not name:
-        return None
-    if not host.endswith("twimg.com"):
-        return name
-    rest = [f"{key}={value}" for key, value in parse_qsl(parts.query, True) if key not in SIZE_KEYS]
-    return "?".join((name, *rest))
 
 
 def _post_key(item: Item) -> int:

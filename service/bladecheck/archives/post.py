@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from urllib.parse import urlsplit
+from posixpath import basename
+from urllib.parse import parse_qsl, urlsplit
 
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.dates import parse_date, snowflake_date
@@ -34,6 +35,8 @@ PLATFORM_HOSTS: tuple[tuple[str, str], ...] = (
     ("reddit.com", "reddit"),
     ("linkedin.com", "linkedin"),
 )
+# Queries that choose a size, not another picture.
+SIZE_KEYS = frozenset(("name", "format"))
 BY_URL = "known only by its URL"
 STATUS_ID = re.compile(r"/status(?:es)?/(\d{5,20})")
 SHORTCODE = re.compile(r"instagram\.com/(?:[^/]+/)?(?:p|reel|tv)/([A-Za-z0-9_-]{5,})")
@@ -128,6 +131,28 @@ def platform_of(url: str | None) -> str | None:
     except ValueError:
         return None
     return next((name for known, name in PLATFORM_HOSTS if host == known or host.endswith("." + known)), None)
+
+
+def picture_name(url: str) -> str | None:
+    """What is the same in all addresses of one picture: its name without ending, size and host; None where it has none.
+
+    Queries stay, unless they choose a size or, on a CDN, sign the address.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    base = basename(parts.path.rstrip("/"))
+    if "@" in base:
+        base = base.split("@")[0]
+    host = parts.hostname or ""
+    name = re.sub(r"(?:~.*|:(?:orig|large|medium|small|thumb)|\.[A-Za-z]{3,4}(?::\w+)?)$", "", base)
+    if not name:
+        return None
+    if not host.endswith("twimg.com"):
+        return name
+    rest = [f"{key}={value}" for key, value in parse_qsl(parts.query, True) if key not in SIZE_KEYS]
+    return "?".join((name, *rest))
 
 
 def id_in_url(url: str | None) -> str | None:
