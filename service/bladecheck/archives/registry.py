@@ -19,9 +19,16 @@ from bladecheck.archives.readers.grailbird import GrailbirdReader
 from bladecheck.archives.readers.instagram_dyi import InstagramReader
 from bladecheck.archives.readers.instaloader import InstaloaderReader
 from bladecheck.archives.readers.mastodon import MastodonReader
+from bladecheck.archives.readers.meta_content_library import MetaContentLibraryReader
 from bladecheck.archives.readers.pictures import PictureReader
+from bladecheck.archives.readers.reddit import RedditReader
+from bladecheck.archives.readers.sidecars import Img2DatasetReader, TakeoutReader
 from bladecheck.archives.readers.table import TableReader
+from bladecheck.archives.readers.telegram import TelegramReader
+from bladecheck.archives.readers.threads import ThreadsReader
+from bladecheck.archives.readers.tiktok_dyi import TikTokReader
 from bladecheck.archives.readers.twarc_csv import TwarcCsvReader
+from bladecheck.archives.readers.tweet_exporter import TwitterWebExporterTableReader
 from bladecheck.archives.readers.tweets import TweetReader
 from bladecheck.archives.readers.warc import WarcReader
 from bladecheck.archives.readers.x_archive import XArchiveReader
@@ -103,15 +110,23 @@ def _built_in(mapping: TableMapping | None, exif_dates: bool) -> tuple[Reader, .
         MastodonReader(),
         GrailbirdReader(),
         FourCatZipReader(),
+        TelegramReader(),
+        TikTokReader(),
         WarcReader(),
         InstaloaderReader(),
         GalleryDlReader(),
         YtDlpReader(),
+        TakeoutReader(),
+        Img2DatasetReader(),
         ZeeschuimerReader(),
         BlueskyReader(),
+        ThreadsReader(),
+        RedditReader(),
         TwarcCsvReader(),
         FourCatTableReader(),
         CrowdTangleReader(),
+        MetaContentLibraryReader(),
+        TwitterWebExporterTableReader(),
         AutoArchiverReader(),
         TweetReader(),
         TableReader(mapping),

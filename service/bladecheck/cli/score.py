@@ -18,6 +18,7 @@ import typer
 from bladecheck import archives
 from bladecheck.archives import Archive, Found
 from bladecheck.cli.progress import watch
+from bladecheck.cli.quiet import hush
 from bladecheck.cli.score_options import (
     Archives,
     Beside,
@@ -48,6 +49,7 @@ from bladecheck.runs.summary import zone
 EXIT_FAILURES, EXIT_STOPPED = 2, 130
 SHOW_CURSOR = b"\x1b[?25h\n"
 CACHE = "fetched"
+LAST_NOTES = 10
 
 
 def score(
@@ -80,6 +82,7 @@ def score(
 
         bladecheck report run
     """
+    hush()
     if timezone:
         zone(timezone)
     hosts = (*archives.DEFAULT_HOSTS, *(fetch_host or ()))
@@ -118,6 +121,7 @@ def _run(
           f"Decisions: {_words(counts['decision'])}.")  # fmt: skip
     print(f"{counts['distinct_pictures']:,} distinct pictures ({counts['exact_duplicates']:,} exact and "
           f"{counts['near_duplicates']:,} near duplicates).")  # fmt: skip
+    _notes(opened)
     if finished.stopped:
         print("Stopped before the end; run the same command again to go on.")
         return EXIT_STOPPED
@@ -129,10 +133,23 @@ def _run(
 
 def _announce(opened: Archive, found: Found) -> None:
     print(f"Found: {found.sentence}.", flush=True)
+    borrowed = f" (of remote ones, {found.remote_reposts:,} of reposts)" if found.remote_reposts else ""
+    print(f"  {found.rows:,} row{'' if found.rows == 1 else 's'}: {_words(dict(found.by_status))}{borrowed}.")
     for meaning, column in found.mapping.items():
         print(f"  {meaning} is taken from column {column!r} (--mapping {meaning}=COLUMN to change)")
+    for column, why in found.order.items():
+        print(f"  Dates of column {column} are taken {why} (--mapping month_first=true or false to change)")
     for warning in opened.warnings:
         print(f"  Note: {warning}", file=sys.stderr)
+
+
+def _notes(opened: Archive) -> None:
+    """Once more at the end, where they are seen: what the archive has that the rows lack."""
+    warnings = opened.warnings
+    for warning in warnings[:LAST_NOTES]:
+        print(f"Note: {warning}")
+    if len(warnings) > LAST_NOTES:
+        print(f"Note: {len(warnings) - LAST_NOTES:,} more notes stand in run.json.")
 
 
 def _plan(folder: RunFolder, found: Found, again: Again) -> int:
@@ -191,6 +208,9 @@ def _provenance(found: Found, server: str | None, workers: int | None, opened: A
         "workers": workers,
         "cores": os.cpu_count(),
         "warnings": list(opened.warnings),
+        "columns": dict(found.mapping),
+        "date_order": dict(found.order),
+        "merged": found.merged,
     }
 
 

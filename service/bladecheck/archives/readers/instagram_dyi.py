@@ -21,10 +21,12 @@ from bladecheck.archives.readers.meta_download import (
 )
 from bladecheck.archives.values import JSON, dict_of, list_of
 
-DATA = re.compile(r"(?:^|/)(?:posts_\d+|stories|reels|igtv_videos)\.json$")
+DATA = re.compile(r"(?:^|/)(?:posts_\d+|stories|reels|igtv_videos|threads_and_replies)\.json$")
 PAGES = re.compile(r"^(?:posts_\d+|stories|reels)\.html$")
 PUBLIC_MEDIA = re.compile(r"(?:^|/)media/(?:posts|stories|reels|igtv)/")
-MARKS = re.compile(r"(?:^|/)(?:your_instagram_activity/|content/posts_\d+\.json$|media/posts/\d{6}/)")
+MARKS = re.compile(
+    r"(?:^|/)(?:your_instagram_activity/|your_threads_activity/|content/posts_\d+\.json$|media/posts/\d{6}/)"
+)
 
 
 class InstagramReader:
@@ -79,7 +81,7 @@ class InstagramReader:
             post = Post(
                 self.name,
                 source.origin(name),
-                platform="instagram",
+                platform="threads" if kind == "threads" else "instagram",
                 account=account,
                 posted_at=moment,
                 posted_at_source=origin,

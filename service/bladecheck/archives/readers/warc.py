@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from posixpath import basename
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.containers.streams import DAMAGE
 from bladecheck.archives.dates import parse_date
-from bladecheck.archives.item import Item
+from bladecheck.archives.item import Item, Place
 from bladecheck.archives.names import is_picture_name
 from bladecheck.archives.post import Post, platform_of
 from bladecheck.archives.values import clean
@@ -27,7 +28,7 @@ CHUNK = 1024 * 1024
 
 
 class WarcReader:
-    """Each answer of a server is a row: a picture, or why it is none. `revisit` records are counted."""
+    """Each answer of a server is a row: a picture, or why it is none; `revisit` records point at theirs."""
 
     name = "warc"
     title = "web archive"
@@ -39,20 +40,42 @@ class WarcReader:
     def read(self, source: Source) -> Iterator[Item]:
         """Raises ArchiveError where warcio is not installed, or a file given alone is no web archive."""
         names = _files(source)
+        seen = _Seen()
         for name in names:
             source.log.parts += 1
-            yield from self._file(source, name)
+            yield from self._file(source, name, seen)
+        yield from self._revisits(source, seen)
         for name in source.names():
             if name not in names:
                 source.log.leave()
 
-    def _file(self, source: Source, name: str) -> Iterator[Item]:
+    def _revisits(self, source: Source, seen: _Seen) -> Iterator[Item]:
+        """Rows for answers that a crawler did not store again, as it had the same bytes already."""
+        for revisit in seen.revisits:
+            held = seen.pictures.get(revisit.digest)
+            post = Post(
+                self.name,
+                source.origin(revisit.member),
+                platform=platform_of(revisit.url) or "web",
+                collected_at=parse_date(revisit.date),
+                extra={"revisit_of": revisit.original} if revisit.original else {},
+            )
+            # A place of its own: the other rows of a web archive are told apart by their order.
+            place = Place(source.origin(revisit.member), f"revisit {revisit.date} {revisit.url}", "", 0)
+            more = {"media_url": revisit.url, "identity": place, "same_as": f"warc/{revisit.url}/{revisit.date}"}
+            if held:
+                opener = partial(_record_bytes, source, *held)
+                yield post.stored(0, source, held[0], opener=opener, **more)
+            elif revisit.picture and revisit.digest not in seen.others:
+                yield post.missing(0, "the same bytes as an earlier answer, which is not in this archive", **more)
+
+    def _file(self, source: Source, name: str, seen: _Seen) -> Iterator[Item]:
         with _opened(source, name) as records:
             count = 0
             try:
                 for record in records:
                     count += 1
-                    item = self._item(source, name, record, records)
+                    item = self._item(source, name, record, records, seen)
                     if item:
                         yield item
             except Exception as error:
@@ -62,10 +85,11 @@ class WarcReader:
                     f"{name} breaks off after record {count} ({str(error)[:120]}); what came before is kept."
                 )
 
-    def _item(self, source: Source, name: str, record: Any, records: Any) -> Item | None:
+    def _item(self, source: Source, name: str, record: Any, records: Any, known: _Seen) -> Item | None:
         kind = record.rec_type
         if kind == "revisit":
             source.log.counts["revisits"] += 1
+            known.revisits.append(_revisit(name, record))
             return None
         url = clean(record.rec_headers.get_header("WARC-Target-URI") or record.rec_headers.get_header("uri") or "")
         if kind not in ("response", "resource") or not url:
@@ -88,7 +112,14 @@ class WarcReader:
         except DAMAGE as error:
             return post.missing(0, f"its record is damaged: {error}", member=name, media_url=url)
         # Only after reading: asking for the place moves warcio past the record.
-        return self._judged(source, post, name, url, head, records.get_record_offset(), _claim(record))
+        offset = records.get_record_offset()
+        digest = record.rec_headers.get_header("WARC-Payload-Digest")
+        if digest and picture_kind(head):
+            known.pictures.setdefault(digest, (name, offset))
+        elif digest:
+            known.others.add(digest)
+        item = self._judged(source, post, name, url, head, offset, _claim(record))
+        return replace(item, same_as=f"warc/{url}/{seen}") if seen else item
 
     def _judged(self, source: Source, post: Post, name: str, url: str, head: bytes, offset: int, claim: str) -> Item:
         if picture_kind(head):
@@ -100,6 +131,34 @@ class WarcReader:
             return post.missing(0, "the record is empty", member=name, media_url=url)
         what = f"said to be {claim}" if claim else "of no stated type"
         return post.not_image(0, f"{what}, but does not begin like a picture", member=name, media_url=url)
+
+
+@dataclass(frozen=True, slots=True)
+class _Revisit:
+    member: str
+    url: str
+    date: str
+    digest: str
+    original: str | None
+    picture: bool
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What one pass has come by: pictures by the digest of their bytes, digests of all else, revisits to be joined."""
+
+    pictures: dict[str, tuple[str, int]] = field(default_factory=dict)
+    others: set[str] = field(default_factory=set)
+    revisits: list[_Revisit] = field(default_factory=list)
+
+
+def _revisit(member: str, record: Any) -> _Revisit:
+    get = record.rec_headers.get_header
+    url, original = clean(get("WARC-Target-URI") or ""), clean(get("WARC-Refers-To-Target-URI") or "")
+    picture = _claim(record).startswith("image/") or is_picture_name(url)
+    return _Revisit(
+        member, url, clean(get("WARC-Date") or ""), get("WARC-Payload-Digest") or "", original or None, picture
+    )
 
 
 def _files(source: Source) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bladecheck.errors import RunError
 from bladecheck.runs.journal import failure
-from bladecheck.runs.exports import Export, Writer, camtrap, csv, database, jsonl, labelstudio, rocrate, tables, xlsx
+from bladecheck.runs.exports import Export, Writer, camtrap, csv, database, fourcat, jsonl, labelstudio, rocrate, tables, xlsx
 
 FORMATS: dict[str, tuple[str, Writer]] = {
     "jsonl": ("predictions.jsonl", jsonl.write),
@@ -20,6 +20,7 @@ FORMATS: dict[str, tuple[str, Writer]] = {
     "summary": ("summary", tables.write),
     "camtrap-dp": ("camtrap-dp", camtrap.write),
     "label-studio": ("label-studio", labelstudio.write),
+    "4cat": ("4cat-annotations.csv", fourcat.write),
     "ro-crate": ("ro-crate", rocrate.write),
 }
 """Name to default file or folder name, and writer."""
