@@ -1,4 +1,4 @@
-"""One drawn archive of each format, faithful to it, with the posts that it is given: for tests of readers and of runs."""
+"""One drawn archive of each format, faithful to it, with the posts that it is given: for tests of readers and runs."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _exported(post: Drawn) -> dict[str, object]:
     return {"id": post.snowflake, "created_at": written, "full_text": "words", "media": [medium],
             "screen_name": post.account, "name": "A Force", "user_id": "123", "in_reply_to": None,
             "retweeted_status": "1779000000000000001" if post.repost else None, "quoted_status": None,
-            "media_tags": [], "favorite_count": 1, "url": f"https://x.com/{post.account}/status/{post.snowflake}"}  # fmt: skip
+            "media_tags": [], "favorite_count": 1, "url": "https://x.com/i/status/1"}  # fmt: skip
 
 
 def graphql(folder: Path, posts: Posts) -> Path:
@@ -112,8 +112,8 @@ def api_v1(folder: Path, posts: Posts) -> Path:
     lines = []
     for post in posts:
         media = [{"type": "photo", "media_url_https": post.url}]
-        record: dict[str, object] = {"id_str": post.snowflake, "created_at": post.twitter, "full_text": "words",
-                                     "user": {"screen_name": post.account}, "extended_entities": {"media": media}}  # fmt: skip
+        record: dict[str, object] = {"id_str": post.snowflake, "created_at": post.twitter, "full_text": "words"}
+        record |= {"user": {"screen_name": post.account}, "extended_entities": {"media": media}}
         lines.append(json.dumps(record | ({"retweeted_status": {"id_str": "1"}} if post.repost else {})))
     return write(folder, {"tweets.jsonl": "\n".join(lines)})
 
@@ -140,8 +140,9 @@ def mastodon(folder: Path, posts: Posts) -> Path:
     for post in posts:
         path = f"/media_attachments/files/{post.name}.png"
         members[path.strip("/")] = post.bytes
-        note = {"type": "Note", "id": f"https://m.example/statuses/{post.snowflake}", "published": post.iso,
-                "content": "<p>words</p>", "attachment": [{"type": "Document", "mediaType": "image/png", "url": path}]}  # fmt: skip
+        attached = [{"type": "Document", "mediaType": "image/png", "url": path}]
+        note = {"type": "Note", "id": f"https://m.example/statuses/{post.snowflake}", "published": post.iso}
+        note |= {"content": "<p>words</p>", "attachment": attached}
         entries.append({"type": "Create", "object": note})
     box = {"type": "OrderedCollection", "orderedItems": entries}
     return write(folder, {**members, "outbox.json": json.dumps(box)})
@@ -174,7 +175,7 @@ def bluesky(folder: Path, posts: Posts) -> Path:
 def reddit(folder: Path, posts: Posts) -> Path:
     lines = [{"id": f"1a{post.number:05}", "subreddit": "policeuk", "author": post.account, "title": "Seized",
               "created_utc": post.seconds, "url": f"https://i.redd.it/{post.name}.jpg", "post_hint": "image",
-              "permalink": f"/r/policeuk/comments/1a{post.number:05}/x/", "is_self": False} for post in posts]  # fmt: skip
+              "permalink": f"/r/a/comments/1a{post.number:05}/x/", "is_self": False} for post in posts]  # fmt: skip
     return write(folder, {"submissions.ndjson": "\n".join(map(json.dumps, lines))})
 
 
@@ -211,7 +212,7 @@ def gallery_dl(folder: Path, posts: Posts) -> Path:
 
 def tiktok(folder: Path, posts: Posts) -> Path:
     listed = [{"Date": post.moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"), "Likes": "5",
-               "Link": f"https://www.tiktok.com/@{post.account}/photo/7{post.snowflake[1:]}"} for post in posts]  # fmt: skip
+               "Link": f"https://tiktok.com/@{post.account}/photo/{post.snowflake}"} for post in posts]  # fmt: skip
     return write(folder, {"user_data_tiktok.json": json.dumps({"Post": {"Posts": {"VideoList": listed}}})})
 
 
