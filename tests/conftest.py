@@ -9,7 +9,7 @@ import pytest
 
 from bladecheck.core.bundle import Bundle, load
 from bladecheck.core.classifier import Classifier
-from tiny import write_bundle
+from tiny import write_bundle, write_looking
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -34,6 +34,17 @@ def tiny(tiny_path: Path) -> Bundle:
 @pytest.fixture(scope="session")
 def classifier(tiny: Bundle) -> Classifier:
     return Classifier(tiny)
+
+
+@pytest.fixture(scope="session")
+def looking_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a bundle that looks again at corners, maps red cells, and gives its embedding (see tiny.py)."""
+    return write_looking(tmp_path_factory.mktemp("bundles") / "looking")
+
+
+@pytest.fixture(scope="session")
+def looking(looking_path: Path) -> Classifier:
+    return Classifier(load(looking_path))
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,8 @@ def test_every_http_error_is_documented_with_its_status() -> None:
 def test_every_reason_is_documented_word_for_word() -> None:
     found = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", section("Reason codes"), re.MULTILINE))
     blades = {f"blade_{name}": f"It looks like this kind: {words}." for name, words in taxonomy.BLADE_WORDS.items()}
-    assert found == {**verdict.REASONS, **blades}
+    weapons = {f"weapon_{name}": f"It looks like this kind: {words}." for name, words in taxonomy.WEAPON_WORDS.items()}
+    assert found == {**verdict.REASONS, **blades, **weapons}
 
 
 def test_every_decision_and_exit_code_is_documented() -> None:

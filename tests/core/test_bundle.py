@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
@@ -15,11 +16,17 @@ from bladecheck.core.classifier import Classifier
 from bladecheck.errors import BundleError
 from tiny import SIZE, graph
 
+
+def looks(**changed: Any) -> dict[str, Any]:
+    """Further looks of a manifest, with some of their keys changed."""
+    return {"crops": [[0, 0, 0.6, 0.6]], "combine": "max", "again_from": 0.1, "again_to": 0.8} | changed
+
+
 CHANGES: dict[str, tuple[Change, str]] = {
     "unknown key": (lambda m: m.update(surprise=1), "surprise"),
     "unknown key below": (lambda m: m["gates"].update(surprise=1), "gates.surprise"),
     "missing key": (lambda m: m.pop("thresholds"), "thresholds"),
-    "other schema": (lambda m: m.update(schema="bladecheck-bundle/2"), "schema.*bladecheck-bundle/2"),
+    "other schema": (lambda m: m.update(schema="bladecheck-bundle/3"), "schema.*bladecheck-bundle/3"),
     "other input": (lambda m: m.update(input="float NCHW"), "input.*float NCHW"),
     "bad name": (lambda m: m.update(name="../base"), r"name.*\.\./base"),
     "bad version": (lambda m: m.update(version="1.0"), "version.*1.0"),
@@ -54,6 +61,20 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "wrong hash": (lambda m: m["files"].update({"model.onnx": "0" * 64}), "model.onnx has sha256"),
     "path upwards": (lambda m: m["files"].update({"../tiny/bundle.json": "0" * 64}), r"\.\./tiny.*plain file name"),
     "absolute path": (lambda m: m["files"].update({"/etc/hostname": "0" * 64}), "/etc/hostname.*plain file name"),
+    "looks uncalibrated": (lambda m: m["preprocess"].update(looks=looks()), "looks needs calibration.first_look"),
+    "empty crop": (lambda m: m["preprocess"].update(looks=looks(crops=[[0.5, 0, 0.5, 1]])), "the crop .* is empty"),
+    "no crops": (lambda m: m["preprocess"].update(looks=looks(crops=[])), "preprocess.looks.crops"),
+    "crop outside": (lambda m: m["preprocess"].update(looks=looks(crops=[[0, 0, 1.5, 1]])), "looks.crops"),
+    "looks crossed": (lambda m: m["preprocess"].update(looks=looks(again_from=0.9)), "again_from 0.9 lies above"),
+    "unknown combination": (lambda m: m["preprocess"].update(looks=looks(combine="mean")), "looks.combine"),
+    "unknown weapon": (lambda m: m["outputs"].update(weapons=["spoon"]), "spoon"),
+    "one plane of occupancy": (lambda m: m["outputs"].update(occupancy=[1, 4, 4]), "outputs.occupancy"),
+    "embedding without heads": (lambda m: m["outputs"].update(embedding=3), "outputs.embedding needs heads.npz"),
+    "range of no embedding": (
+        lambda m: m.update(embedding_range={"limit": 1.0, "share": 0.99}),
+        "embedding_range needs outputs.embedding",
+    ),
+    "parent no hash": (lambda m: m.update(parent="base"), "parent.*base"),
     "parent folder": (lambda m: m["files"].update({"..": "0" * 64}), r"\.\. can't be read"),
 }
 
@@ -145,7 +166,7 @@ def drop_a_label(model: onnx.ModelProto) -> None:
         (rename_output, "logits"),
         (take_floats, r"tensor\(float\)"),
         (take_other_size, "'pixels' has the shape"),
-        (drop_a_label, r"'logits' has the shape \[17\]"),
+        (drop_a_label, r"'logits' has the shape \[19\]"),
     ],
 )
 def test_a_graph_that_does_not_fit_the_manifest_is_refused(
@@ -160,3 +181,17 @@ def test_a_file_that_is_no_graph_is_refused(folder: Path) -> None:
     replace_file(folder, bundles.MODEL, b"not a model")
     with pytest.raises(BundleError, match=r"model\.onnx can't be loaded"):
         Classifier.open(folder)
+
+
+def test_schema_1_still_loads(folder: Path) -> None:
+    alter(folder, lambda m: m.update(schema="bladecheck-bundle/1"))
+    assert bundles.load(folder).manifest.outputs.occupancy is None
+
+
+def test_looks_are_read_and_are_no_part_of_the_first_look(folder: Path) -> None:
+    alter(folder, lambda m: m["preprocess"].update(looks=looks()))
+    alter(folder, lambda m: m["calibration"].update(first_look={"scale": 2.0, "shift": 0.5}))
+    found = bundles.load(folder)
+    assert found.manifest.preprocess.looks is not None
+    assert found.manifest.preprocess.looks.crops == ((0, 0, 0.6, 0.6),)
+    assert found.spec.size == SIZE

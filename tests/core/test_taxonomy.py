@@ -23,12 +23,13 @@ def test_each_decision_has_a_rank_of_its_own() -> None:
 
 def test_each_blade_has_words_and_each_feature_a_reason() -> None:
     assert tuple(taxonomy.BLADE_WORDS) == taxonomy.BLADES
+    assert tuple(taxonomy.WEAPON_WORDS) == taxonomy.WEAPONS
     assert set(taxonomy.FEATURES) <= set(REASONS)
     assert set(BLADE_FEATURES) | {"food_scene", "drawing"} == set(taxonomy.FEATURES)
 
 
 def test_names_are_unique_across_the_vocabulary() -> None:
-    names = taxonomy.LABELS + taxonomy.BLADES + taxonomy.FEATURES
+    names = taxonomy.LABELS + taxonomy.BLADES + taxonomy.FEATURES + taxonomy.WEAPONS
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[a-z][a-z_]*", name) for name in names)
 

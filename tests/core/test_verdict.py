@@ -18,15 +18,16 @@ BANDS = st.tuples(PROBABILITY, PROBABILITY).map(lambda pair: Band(check=min(pair
 FEATURES = st.dictionaries(st.sampled_from(taxonomy.FEATURES), PROBABILITY)
 THRESHOLDS = st.builds(
     Thresholds,
-    labels=st.fixed_dictionaries({"knife": BANDS, "gun": BANDS}),
+    labels=st.fixed_dictionaries({"knife": BANDS, "gun": BANDS, "other_weapon": BANDS}),
     blade_sure=PROBABILITY,
     feature_seen=FEATURES,
     chosen_for=st.just("tests"),
 )
 POLICIES = st.builds(
     Policy,
-    thresholds=st.dictionaries(st.sampled_from(("knife", "gun")), BANDS),
+    thresholds=st.dictionaries(st.sampled_from(taxonomy.LABELS), BANDS),
     gun=st.sampled_from(("hold", "check", "ignore")),
+    other_weapon=st.sampled_from(("hold", "check", "ignore")),
     food=st.sampled_from(("hold", "check")),
     drawing=st.sampled_from(("hold", "check")),
 )
@@ -35,7 +36,7 @@ BLADES = st.sampled_from(taxonomy.BLADES).flatmap(
 )
 GATES, SEEN = Gates(min_side=32, min_contrast=4), Seen(640, 480, 90)
 PLAIN = Thresholds(
-    labels={"knife": Band(check=0.3, hold=0.7), "gun": Band(check=0.3, hold=0.7)},
+    labels=dict.fromkeys(taxonomy.LABELS, Band(check=0.3, hold=0.7)),
     blade_sure=0.5,
     feature_seen=dict.fromkeys(taxonomy.FEATURES, 0.5),
     chosen_for="tests",
@@ -58,7 +59,8 @@ def codes(given: Scores, policy: Policy | None = None) -> list[str]:
     features=FEATURES,
     thresholds=THRESHOLDS,
     policy=POLICIES,
-    label=st.sampled_from(("knife", "gun")),
+    label=st.sampled_from(taxonomy.LABELS),
+    weapon=PROBABILITY,
 )
 def test_a_higher_score_never_lowers_the_decision(
     low: float,
@@ -69,11 +71,16 @@ def test_a_higher_score_never_lowers_the_decision(
     thresholds: Thresholds,
     policy: Policy,
     label: str,
+    weapon: float,
 ) -> None:
     low, high = sorted((low, high))
-    rest = "gun" if label == "knife" else "knife"
+    rest = dict.fromkeys(taxonomy.LABELS, other)
     ranks = [
-        RANK[decide(Scores({label: value, rest: other}, blade, features), SEEN, thresholds, GATES, policy).decision]
+        RANK[
+            decide(
+                Scores({**rest, label: value}, blade, features, {"axe": weapon}), SEEN, thresholds, GATES, policy
+            ).decision
+        ]
         for value in (low, high)
     ]
     assert ranks[0] <= ranks[1]
@@ -88,11 +95,11 @@ def test_every_verdict_has_documented_reasons_and_keeps_the_raw_scores(
     policy: Policy,
     thresholds: Thresholds,
 ) -> None:
-    given = scores(knife, gun, blade=blade, features=features)
+    given = Scores({"knife": knife, "gun": gun, "other_weapon": gun}, blade, features, {"axe": knife, "bow": 1 - knife})
     verdict = decide(given, SEEN, thresholds, GATES, policy)
     assert verdict.scores is given
     assert verdict.reasons
-    known = set(REASONS) | {f"blade_{name}" for name in taxonomy.BLADES}
+    known = set(REASONS) | {f"blade_{name}" for name in taxonomy.BLADES} | {"weapon_axe", "weapon_bow"}
     assert {reason.code for reason in verdict.reasons} <= known
     assert len({reason.code for reason in verdict.reasons}) == len(verdict.reasons)
     assert decide(given, SEEN, thresholds, GATES, policy) == verdict
@@ -136,6 +143,27 @@ def test_what_a_gun_leads_to_is_the_policys(action: Any, sure: str, unsure: str)
     assert "gun" in codes(scores(0, 0.9), policy), "seen is said, whatever follows from it"
 
 
+@pytest.mark.parametrize(
+    ("action", "sure", "unsure"), [("hold", "hold", "check"), ("check", "check", "check"), ("ignore", "clear", "clear")]
+)
+def test_what_another_weapon_leads_to_is_the_policys_and_its_kind_is_said(action: Any, sure: str, unsure: str) -> None:
+    policy = Policy(other_weapon=action)
+    axe = Scores({"knife": 0.0, "other_weapon": 0.9}, weapon={"axe": 0.8, "bow": 0.2})
+    maybe = Scores({"knife": 0.0, "other_weapon": 0.5}, weapon={"axe": 0.8, "bow": 0.2})
+    vague = Scores({"knife": 0.0, "other_weapon": 0.9}, weapon={"axe": 0.5, "bow": 0.5})
+    assert decide(axe, SEEN, PLAIN, GATES, policy).decision == sure
+    assert decide(maybe, SEEN, PLAIN, GATES, policy).decision == unsure
+    assert codes(axe, policy) == ["no_knife", "other_weapon", "weapon_axe"]
+    assert codes(maybe, policy) == ["no_knife", "other_weapon_unsure"]
+    assert codes(vague, policy) == ["no_knife", "other_weapon"]
+    assert [decide(one, SEEN, PLAIN, GATES).weapon for one in (axe, maybe, vague)] == ["axe", None, None]
+
+
+def test_unless_told_otherwise_other_weapons_and_drawings_go_to_a_person() -> None:
+    assert decide(Scores({"knife": 0.0, "other_weapon": 1.0}), SEEN, PLAIN, GATES).decision is Decision.CHECK
+    assert decide(scores(1.0, features={"drawing": 0.9}), SEEN, PLAIN, GATES).decision is Decision.CHECK
+
+
 def test_lenient_policies_send_food_and_drawings_to_a_person() -> None:
     lenient = Policy(food="check", drawing="check")
     kitchen = scores(0.9, blade={"kitchen": 0.9}, features={"food_scene": 0.9})
@@ -146,7 +174,8 @@ def test_lenient_policies_send_food_and_drawings_to_a_person() -> None:
         "hold",
         "check",
     ]
-    assert [decide(s, SEEN, PLAIN, GATES).decision for s in (kitchen, zombie, drawn)] == ["hold"] * 3
+    strict = Policy(food="hold", drawing="hold")
+    assert [decide(s, SEEN, PLAIN, GATES, strict).decision for s in (kitchen, zombie, drawn)] == ["hold"] * 3
 
 
 def test_the_kind_is_named_only_when_likely_enough() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
+from bladecheck.core.areas import boxes, mask
 from bladecheck.core.classifier import Classifier
 from bladecheck.core.images import PictureLimits
 from bladecheck.core.redact import GRAIN, Redacted, mosaic, redact
@@ -126,6 +127,77 @@ def test_a_whole_picture_of_blade_is_blurred_whole_or_all_over(classifier: Class
     assert copy.knife_after < 0.3
     middle = np.asarray(image.convert("RGB"))[150, 200].astype(int)
     assert middle.max() - middle.min() <= 1
+
+
+def spotted(size: tuple[int, int] = (400, 300)) -> Image.Image:
+    """A grey picture with a red "blade" in its lower right and a green thing on the left."""
+    image = Image.new("RGB", size, (60, 60, 60))
+    image.paste(GREEN, (20, 30, 50, 60))
+    image.paste(RED, (220, 160, 370, 280))
+    return image
+
+
+def opened(copy: Redacted) -> np.ndarray[Any, np.dtype[np.int_]]:
+    with Image.open(io.BytesIO(copy.data)) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def test_an_occupancy_map_covers_the_blade_and_keeps_the_colours_beside_it(looking: Classifier) -> None:
+    copy = redact(encode(spotted()), looking, Policy(), PictureLimits())
+    after, original = opened(copy), np.asarray(spotted()).astype(int)
+    assert (copy.extent, copy.blade_left) == ("part", ())
+    assert np.ptp(after[160:280, 220:370], axis=2).max() <= 1
+    changed = np.abs(after - original).max(2) > 3
+    assert changed.mean() < 0.35
+    assert np.array_equal(after[:120], original[:120])
+    (left, top, right, bottom), *_ = copy.areas
+    assert left <= 0.55 < 0.925 <= right
+    assert top <= 0.54 < 0.93 <= bottom
+
+
+def test_chosen_areas_are_blurred_and_nothing_else(looking: Classifier) -> None:
+    copy = redact(encode(spotted()), looking, Policy(), PictureLimits(), areas=[(0.0, 0.0, 0.25, 0.5)])
+    after, original = opened(copy), np.asarray(spotted()).astype(int)
+    assert np.ptp(after[:150, :100], axis=2).max() <= 1
+    assert np.array_equal(after[:, 140:], original[:, 140:])
+    assert copy.areas, "what the model suggests stays known"
+    (left, top, right, bottom), *_ = copy.blade_left
+    assert (left, top, right, bottom) == pytest.approx((0.55, 0.53, 0.925, 0.93), abs=0.06)
+
+
+def test_no_areas_blur_nothing_and_say_what_is_left(looking: Classifier) -> None:
+    copy = redact(encode(spotted()), looking, Policy(), PictureLimits(), areas=())
+    assert copy.extent == "none"
+    assert np.array_equal(opened(copy), np.asarray(spotted()))
+    assert copy.blade_left
+
+
+def test_a_crop_is_kept_and_boxes_stay_those_of_the_whole_picture(looking: Classifier) -> None:
+    crop = (0.5, 0.5, 1.0, 1.0)
+    copy = redact(encode(spotted()), looking, Policy(), PictureLimits(), areas=(), crop=crop)
+    assert opened(copy).shape == (150, 200, 3)
+    assert np.array_equal(opened(copy), np.asarray(spotted())[150:, 200:])
+    (left, top, right, bottom), *_ = copy.blade_left
+    assert (left, top, right, bottom) == pytest.approx((0.55, 0.53, 0.925, 0.93), abs=0.06)
+    without = redact(encode(spotted()), looking, Policy(), PictureLimits(), areas=(), crop=(0.0, 0.0, 0.5, 1.0))
+    assert without.blade_left == ()
+
+
+@pytest.mark.parametrize("box", [(0.5, 0, 0.5, 1), (0, 0, 1.2, 1), (-0.1, 0, 1, 1), (0, float("nan"), 1, 1)])
+def test_a_box_outside_the_picture_is_refused(box: Any, looking: Classifier) -> None:
+    for wrong in ({"areas": [box]}, {"crop": box}):
+        with pytest.raises(ValueError, match="within 0 to 1"):
+            redact(encode(spotted()), looking, Policy(), PictureLimits(), **wrong)
+
+
+def test_a_slanting_blade_takes_several_boxes_that_cover_it() -> None:
+    cells = np.eye(28, dtype=np.bool_)
+    found = boxes(cells)
+    assert 3 <= len(found) <= 12
+    drawn = np.asarray(mask(found, (280, 280)))
+    assert drawn[np.kron(cells, np.ones((10, 10))) > 0].min() == 255
+    assert (drawn > 0).mean() < 0.25
+    assert boxes(np.zeros((4, 4), np.bool_)) == ()
 
 
 @pytest.mark.parametrize("colour", [GREEN, BLUE])

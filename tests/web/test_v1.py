@@ -83,7 +83,7 @@ def test_the_document_describes_the_answer(http: httpx2.Client) -> None:
 def test_model_has_an_etag(http: httpx2.Client, classifier: Classifier) -> None:
     first = http.get("/v1/model")
     assert first.json()["sha256"] == classifier.bundle.sha256
-    assert first.json()["card"]["schema"] == "bladecheck-bundle/1"
+    assert first.json()["card"]["schema"] == "bladecheck-bundle/2"
     again = http.get("/v1/model", headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert http.get("/v1/model", headers={"If-None-Match": '"other"'}).status_code == 200

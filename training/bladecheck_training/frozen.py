@@ -113,4 +113,4 @@ def write(graph: Graph, size: int, outputs: Mapping[str, list[int]], path: Path)
 
 def session(path: Path) -> onnxruntime.InferenceSession:
     """A session on a graph with the compact weights beside it, if there are any."""
-    return open_session(path, (path.parent / weights.FILE).exists())
+    return open_session(path, [name for name in (weights.FILE, weights.HEADS) if (path.parent / name).exists()])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from posixpath import basename
 from types import TracebackType
@@ -21,7 +22,7 @@ from bladecheck.archives.item import Item
 from bladecheck.archives.merging import Merging
 from bladecheck.archives.readers.base import JoinsParts, Reader
 from bladecheck.archives.registry import ReaderRegistry
-from bladecheck.errors import ArchiveError
+from bladecheck.errors import ArchiveError, DamagedArchive
 
 CHUNK = 1024 * 1024
 
@@ -112,6 +113,7 @@ class Archive:
             source = volume.source.reading()
             logs.append(source.log)
             yield from volume.reader.read(source)
+            yield from _breaks(volume.reader, source)
             _warn_of_refused(source)
             _warn_of_unread(source)
 
@@ -245,6 +247,19 @@ def _equal(one: tuple[Source, str], other: tuple[Source, str]) -> bool:
             return block == beside
     except (ArchiveError, *DAMAGE):
         return False
+
+
+def _breaks(reader: Reader, source: Source) -> Iterator[Item]:
+    """A row for each file that breaks off: its bytes can't be had, so that it fails and is counted as failed."""
+    for name, why in source.broken.items():
+        source.log.warn(f"{name} {why}; what comes before it is kept.")
+    for name, why in {**source.broken, **source.log.breaks}.items():
+        detail = f"{name} {why}. What it held beyond is not among the rows."
+        yield Item(reader.name, str(source.path), member=name, detail=detail, opener=partial(_fail, detail))
+
+
+def _fail(detail: str) -> bytes:
+    raise DamagedArchive(detail)
 
 
 def _warn_of_refused(source: Source) -> None:

@@ -40,6 +40,7 @@ class Log:
         accounts: whose archive this is, also where no picture says so.
         unread: data files that no reader knows, among those ignored.
         order: for tables with numeric dates, in which order day and month are taken to be, and why.
+        breaks: data files and containers that break off in the middle, with why: what they held beyond is lost.
     """
 
     posts: int = 0
@@ -56,6 +57,7 @@ class Log:
     title: str | None = None
     mapping: dict[str, str] = field(default_factory=dict)
     accounts: set[str] = field(default_factory=set)
+    breaks: dict[str, str] = field(default_factory=dict)
     _warnings: list[str] = field(default_factory=list)
     _more: int = 0
 
@@ -71,6 +73,11 @@ class Log:
             self._warnings.append(sentence)
         else:
             self._more += 1
+
+    def broken(self, name: str, why: str) -> None:
+        """Notes that a file breaks off in the middle: a warning, and a failed row that names it."""
+        self.breaks[name] = why
+        self.warn(f"{name} {why}; what comes before it is kept.")
 
     def post(self, *, repost: bool = False, post_id: str | None = None) -> None:
         """Counts a post; one of a known id counts once, however many archives have it."""

@@ -47,7 +47,6 @@ class View(Source):
         self._whole, self._names = whole, tuple(names)
         self._set = frozenset(self._names)
         self.loose = loose
-        self.refused = dict(whole.refused) if loose else {}
 
     def names(self) -> Sequence[str]:
         return self._names
@@ -62,6 +61,7 @@ class View(Source):
         return self._whole.origin(name)
 
     def close(self) -> None:
+        super().close()
         self._whole.close()
 
     def _stream(self, name: str) -> BinaryIO:
@@ -75,7 +75,6 @@ class _Stripped(View):
         super().__init__(whole, [name[len(prefix) :] for name in names])
         self.path = whole.path / prefix.rstrip("/")
         self._prefix = prefix
-        self.refused = {}
 
     def size(self, name: str) -> int:
         return self._whole.size(self._prefix + name)
@@ -92,8 +91,11 @@ def holdings(source: Source, registry: ReaderRegistry) -> list[Holding]:
     """
     if not source.is_container:
         return [Holding(registry.choose(source), source)]
-    found = list(_within(source, "", list(source.names()), registry, 0))
-    return found or [Holding(registry.choose(source), source)]
+    found = list(_within(source, "", list(source.names()), registry, 0)) or [Holding(registry.choose(source), source)]
+    if (first := found[0].source) is not source:
+        # What is refused or broken off is told of once.
+        first.refused, first.broken = source.refused, source.broken
+    return found
 
 
 def _within(whole: Source, prefix: str, names: list[str], registry: ReaderRegistry, depth: int) -> Iterator[Holding]:

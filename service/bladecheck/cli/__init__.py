@@ -12,7 +12,7 @@ import warnings
 import typer
 
 from bladecheck import __version__
-from bladecheck.cli import classify, doctor, export, model, report, score, serve
+from bladecheck.cli import classify, decide, doctor, estimate, export, model, plan, report, review, score, serve, verify
 from bladecheck.errors import BladecheckError, BundleError
 
 EXIT_USAGE, EXIT_SOME_FAILED, EXIT_NO_MODEL = 1, 2, 3
@@ -30,6 +30,11 @@ app.command("serve")(serve.serve)
 app.command("score")(score.score)
 app.command("export")(export.export)
 app.command("report")(report.report)
+app.command("plan")(plan.plan)
+app.command("review")(review.review)
+app.command("estimate")(estimate.estimate)
+app.command("verify")(verify.verify)
+app.command("decide")(decide.decide)
 app.command("doctor")(doctor.doctor)
 app.add_typer(model.app, name="model")
 

@@ -1,5 +1,11 @@
-"""The bundle: a folder of data (bundle.json, model.onnx, golden.json, README.md) that is the whole model.
+"""The bundle: a folder of data (bundle.json, model.onnx, heads.npz, golden.json, README.md) that is the whole model.
 
+Schema 2 adds looks, other weapons, an occupancy map, the embedding, and heads.npz; bundles of schema 1 load as before.
+heads.npz holds
+    weight   float32 [D, L] and
+    bias     float32 [L], with logits = embedding @ weight + bias, in the order of `Outputs.names`; the graph reads them
+             from there under the names head.weight and head.bias, so that other heads need no other graph;
+    mean     float32 [D], basis float32 [K, D], spread float32 [K + 1], if the manifest has an `embedding_range`.
 Loading refuses what it does not know: an unknown key, label, schema or a file whose sha256 differs.
 """
 
@@ -14,9 +20,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from bladecheck.core import taxonomy
 from bladecheck.core.preprocess import Spec
+from bladecheck.core.weights import HEADS
 from bladecheck.errors import BundleError
 
-SCHEMA = "bladecheck-bundle/1"
+SCHEMA = "bladecheck-bundle/2"
 MANIFEST, MODEL, GOLDEN = "bundle.json", "model.onnx", "golden.json"
 DEFAULT = "base"
 
@@ -30,26 +37,65 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class Looks(Strict):
+    """Further looks at parts of a picture of which the first look, at the whole, is not sure.
+
+    Attributes:
+        crops: (left, top, right, bottom) in 0..1; each is cut from the frame and squashed to the model's input.
+        combine: how logits of `labels` combine over all looks: the highest counts.
+        kinds: blade and weapon kinds and features come from the "best" look (highest knife logit), or are the mean of
+            their logits over looks, "weighted" by each look's uncalibrated knife probability.
+        again_from, again_to: the crops are looked at if the first look's knife score, calibrated by
+            `Calibration.first_look`, is at least the one and below the other.
+    """
+
+    crops: tuple[tuple[Probability, Probability, Probability, Probability], ...] = Field(min_length=1)
+    combine: Literal["max"] = "max"
+    kinds: Literal["best", "weighted"] = "best"
+    again_from: Probability
+    again_to: Probability
+
+    @model_validator(mode="after")
+    def _possible(self) -> Looks:
+        for left, top, right, bottom in self.crops:
+            if left >= right or top >= bottom:
+                raise ValueError(f"the crop {[left, top, right, bottom]} is empty")
+        if self.again_from > self.again_to:
+            raise ValueError(f"again_from {self.again_from} lies above again_to {self.again_to}")
+        return self
+
+
 class Preprocess(Strict):
-    """The arguments of `preprocess.Spec`, which says what they mean and checks their values."""
+    """The arguments of `preprocess.Spec`, which says what they mean and checks their values; and further looks."""
 
     size: int = Field(strict=True)
     fit: str
     filter: str
     headroom: int = Field(default=2, strict=True)
+    looks: Looks | None = None
 
 
 class Outputs(Strict):
-    """Order of the columns of the graph's `logits` output, and the shape of its `evidence` output."""
+    """Order of the columns of the graph's `logits` output, and the shapes of its other outputs.
+
+    Attributes:
+        evidence: rows and columns of the map of schema 1: where the knife score comes from.
+        occupancy: 2, rows and columns of the map of schema 2, in 0..1: how likely it is that a cell holds some blade
+            (plane 0), and the rest of the weapon, such as its handle (plane 1).
+        embedding: D, the length of what the last linear layer reads.
+    """
 
     labels: tuple[str, ...]
     blades: tuple[str, ...]
     features: tuple[str, ...]
+    weapons: tuple[str, ...] = ()
     evidence: tuple[int, int] | None = None
+    occupancy: tuple[Literal[2], int, int] | None = None
+    embedding: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _known(self) -> Outputs:
-        for key in ("labels", "blades", "features"):
+        for key in ("labels", "blades", "features", "weapons"):
             names, known = getattr(self, key), getattr(taxonomy, key.upper())
             if unknown := set(names) - set(known):
                 raise ValueError(f"outputs.{key} has {sorted(unknown)}; known: {', '.join(known)}")
@@ -60,8 +106,13 @@ class Outputs(Strict):
         return self
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What the columns of `logits` are."""
+        return self.labels + self.blades + self.features + self.weapons
+
+    @property
     def width(self) -> int:
-        return len(self.labels) + len(self.blades) + len(self.features)
+        return len(self.names)
 
 
 class Platt(Strict):
@@ -72,11 +123,18 @@ class Platt(Strict):
 
 
 class Calibration(Strict):
-    """Platt scaling per label and feature; one temperature for the blade distribution."""
+    """Platt scaling per label and feature; one temperature each for the distributions over kinds.
+
+    Attributes:
+        labels, features: of the combined logits, where the bundle has looks.
+        first_look: of the knife logit of the first look alone, for deciding whether to look again.
+    """
 
     labels: dict[str, Platt]
     features: dict[str, Platt] = {}
     blade_temperature: float = Field(default=1.0, gt=0)
+    weapon_temperature: float = Field(default=1.0, gt=0)
+    first_look: Platt | None = None
 
 
 class Band(Strict):
@@ -93,10 +151,17 @@ class Band(Strict):
 
 
 class Thresholds(Strict):
-    """Cut-offs on calibrated scores, chosen on held-out data for the stated error rates."""
+    """Cut-offs on calibrated scores, chosen on held-out data for the stated error rates.
+
+    Attributes:
+        blade_sure, weapon_sure: a kind is named from this probability on.
+        occupied: cells of the occupancy map from this value on count as blade.
+    """
 
     labels: dict[str, Band]
     blade_sure: Probability
+    weapon_sure: Probability = 0.6
+    occupied: Probability = 0.5
     feature_seen: dict[str, Probability] = {}
     chosen_for: str
 
@@ -108,10 +173,30 @@ class Gates(Strict):
     min_contrast: int = Field(ge=0, le=255)
 
 
-class Manifest(Strict):
-    """bundle.json: what the service needs to run, then what a reader needs to trust or doubt the model."""
+class EmbeddingRange(Strict):
+    """Which pictures are like the measured ones.
 
-    schema_: Literal["bladecheck-bundle/1"] = Field(alias="schema")
+    The distance of an embedding e is the root of the mean of z squared, z being the K products of `basis` with
+    e - mean, each divided by its `spread`, and last the length of what the basis leaves of e - mean, divided by the
+    last `spread`.
+
+    Attributes:
+        limit: a picture farther away than this is unlike what was measured.
+        share: of the measured pictures within the limit.
+    """
+
+    limit: float = Field(gt=0)
+    share: Probability
+
+
+class Manifest(Strict):
+    """bundle.json: what the service needs to run, then what a reader needs to trust or doubt the model.
+
+    Attributes:
+        parent: sha256 of the bundle that this one was adapted or trained on from.
+    """
+
+    schema_: Literal["bladecheck-bundle/1", "bladecheck-bundle/2"] = Field(alias="schema")
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
     summary: str
@@ -122,6 +207,8 @@ class Manifest(Strict):
     thresholds: Thresholds
     gates: Gates
     files: dict[str, str]
+    parent: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    embedding_range: EmbeddingRange | None = None
     data: dict[str, Any]
     training: dict[str, Any]
     metrics: dict[str, Any]
@@ -139,6 +226,12 @@ class Manifest(Strict):
             raise ValueError("calibration.features and outputs.features differ")
         if unknown := set(self.thresholds.feature_seen) - set(self.outputs.features):
             raise ValueError(f"thresholds.feature_seen has {sorted(unknown)}, which the model does not score")
+        if self.preprocess.looks and not self.calibration.first_look:
+            raise ValueError("preprocess.looks needs calibration.first_look")
+        if self.outputs.embedding and HEADS not in self.files:
+            raise ValueError(f"outputs.embedding needs {HEADS} among files")
+        if self.embedding_range and not self.outputs.embedding:
+            raise ValueError("embedding_range needs outputs.embedding")
         return self
 
 
@@ -177,7 +270,7 @@ def load(path: Path) -> Bundle:
     source = path / MANIFEST
     raw = read(source)
     manifest = parse(Manifest, raw, source)
-    spec = Spec(**manifest.preprocess.model_dump())
+    spec = Spec(**manifest.preprocess.model_dump(exclude={"looks"}))
     if missing := {MODEL, GOLDEN} - set(manifest.files):
         raise BundleError(f"{source}: files lists no {', '.join(sorted(missing))}.")
     for name, expected in manifest.files.items():

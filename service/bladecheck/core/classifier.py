@@ -7,7 +7,7 @@ let one picture change another's score; so one is a batch of one, and a batch is
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,15 @@ import numpy.typing as npt
 # told otherwise before its first import; police pictures are no place for it.
 os.environ["ORT_DISABLE_TELEMETRY"] = os.environ["ORT_TELEMETRY_DISABLED"] = "1"
 import onnxruntime
+from PIL import Image
 
-from bladecheck.core import images, weights
+from bladecheck.core import areas, images, looks, seams, weights
 from bladecheck.core.bundle import Bundle, Platt, find
 from bladecheck.core.images import Picture, PictureLimits
-from bladecheck.core.preprocess import Pixels, contrast, prepare
+from bladecheck.core.looks import WHOLE, Box
+from bladecheck.core.preprocess import Pixels, contrast, prepare, prepare_part
 from bladecheck.core.taxonomy import RANK
+from bladecheck.core.unlike import MeasuredRange
 from bladecheck.core.verdict import Evidence, Policy, Scores, Seen, Verdict, decide
 from bladecheck.errors import BundleError, NoScore
 
@@ -33,22 +36,32 @@ Logits = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The graph's answer for one picture: logits [L], and the evidence map [rows, columns] in 0..1 or None."""
+    """The graph's answer for one look at a picture, or that of all looks together.
+
+    Attributes:
+        logits: float32 [L], ordered as `Outputs.names`.
+        evidence: where the knife is, [rows, columns] in 0..1, or None; of an occupancy map the plane of blades.
+        occupancy: [2, rows, columns] in 0..1, or None.
+        embedding: float32 [D], what the last linear layer reads, or None; of several looks, that of the whole picture.
+        looks: how many there were.
+    """
 
     logits: Logits
     evidence: Evidence | None
+    occupancy: Evidence | None = None
+    embedding: Logits | None = None
+    looks: int = 1
 
 
-def open_session(model: Path, compact: bool, threads: int = 1) -> onnxruntime.InferenceSession:
-    """A session on a graph, with the weights of the weights.npz beside it if it is `compact`; on `threads` cores."""
+def open_session(model: Path, stored: Collection[str], threads: int = 1) -> onnxruntime.InferenceSession:
+    """A session on a graph, with the tensors of those `stored` files beside it that hold any; on `threads` cores."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    if compact:
-        unpacked = weights.unpack(model.parent / weights.FILE)
-        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in unpacked.values()]
-        options.add_external_initializers(list(unpacked), values)
+    if tensors := weights.initializers(model.parent, stored):
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in tensors.values()]
+        options.add_external_initializers(list(tensors), values)
     return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
@@ -66,10 +79,12 @@ class Classifier:
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         self.bundle = bundle
         try:
-            self._session = open_session(bundle.model_path, weights.FILE in bundle.manifest.files, threads)
+            self._session = open_session(bundle.model_path, bundle.manifest.files, threads)
         except Exception as error:  # onnxruntime raises several unrelated types
             raise BundleError(f"{bundle.model_path} can't be loaded: {str(error)[:300]}") from error
         self._wanted = _check_graph(self._session, bundle)
+        self._range = MeasuredRange.of(bundle)
+        self._knife = bundle.manifest.outputs.labels.index("knife")
 
     @classmethod
     def open(cls, name_or_path: str | Path | None = None, threads: int = 1) -> Classifier:
@@ -86,21 +101,63 @@ class Classifier:
         Raises:
             NoScore: if a logit is not a finite number, which every comparison would take for a low score.
         """
-        answer: list[Any] = self._session.run(self._wanted, {"pixels": pixels[np.newaxis]})
-        if not np.isfinite(answer[0]).all():
+        answer = self._session.run(self._wanted, {"pixels": pixels[np.newaxis]})
+        found: dict[str, Any] = {name: value[0] for name, value in zip(self._wanted, answer, strict=True)}
+        if not np.isfinite(found["logits"]).all():
             raise NoScore(f"The model {self.bundle.manifest.name} gave no finite score for this picture.")
-        return Output(answer[0][0], answer[1][0] if len(answer) > 1 else None)
+        occupancy = found.get("occupancy")
+        evidence = found.get("evidence") if occupancy is None else occupancy[0]
+        return Output(found["logits"], evidence, occupancy, found.get("embedding"))
+
+    def look(self, frame: Image.Image, pixels: Pixels | None = None) -> Output:
+        """All looks at one RGB frame, combined: at the whole, then at what the bundle's `Looks` and seams call for.
+
+        Args:
+            pixels: the frame as `prepare` makes it, if that is at hand.
+
+        Raises:
+            NoScore: see `run`.
+        """
+        first = self.run(prepare(frame, self.bundle.spec) if pixels is None else pixels)
+        boxes = self.further_looks(frame, float(first.logits[self._knife]))
+        answers = [first, *(self.run(prepare_part(frame, self.bundle.spec, box)) for box in boxes)]
+        return self.combine(answers, [WHOLE, *boxes])
+
+    def further_looks(self, frame: Image.Image, first_logit: float) -> list[Box]:
+        """Parts of a frame to look at after the first look gave this knife logit.
+
+        The bundle's crops, if that was unsure; each picture of a collage, unless it was surely a knife, since a small
+        one among many is easily overlooked.
+        """
+        manifest = self.bundle.manifest
+        spec, platt = manifest.preprocess.looks, manifest.calibration.first_look
+        if spec is None or platt is None:
+            return []
+        score = calibrated(first_logit, platt)
+        if score >= spec.again_to:
+            return []
+        return [*(spec.crops if score >= spec.again_from else ()), *seams.parts(frame)]
+
+    def combine(self, answers: Sequence[Output], boxes: Sequence[Box]) -> Output:
+        """The answers of looks at these parts of one picture, the whole first, as one."""
+        manifest, first = self.bundle.manifest, answers[0]
+        logits = first.logits
+        if len(answers) > 1 and manifest.preprocess.looks:
+            every = np.stack([answer.logits for answer in answers])
+            logits = looks.combined(every, manifest.outputs, manifest.preprocess.looks.kinds)
+        occupancy, evidence = _together(answers, boxes)
+        return Output(logits, evidence, occupancy, first.embedding, len(answers))
 
     def scores(self, logits: Logits) -> Scores:
         """Calibrate logits [L], ordered as the manifest's outputs."""
         outputs, calibration = self.bundle.manifest.outputs, self.bundle.manifest.calibration
-        names = outputs.labels + outputs.blades + outputs.features
         values = [float(value) for value in logits]
-        raw = dict(zip(names, values, strict=True))
+        raw = dict(zip(outputs.names, values, strict=True))
         return Scores(
             labels={name: calibrated(raw[name], calibration.labels[name]) for name in outputs.labels},
             blade=_softmax({name: raw[name] / calibration.blade_temperature for name in outputs.blades}),
             features={name: calibrated(raw[name], calibration.features[name]) for name in outputs.features},
+            weapon=_softmax({name: raw[name] / calibration.weapon_temperature for name in outputs.weapons}),
             raw=raw,
         )
 
@@ -112,13 +169,39 @@ class Classifier:
         """The verdict on one picture: the most restrictive of its frames', the higher knife score where they tie."""
         manifest = self.bundle.manifest
         prepared = [prepare(frame, self.bundle.spec) for frame in picture.frames]
-        seen = Seen(picture.width, picture.height, max(contrast(pixels) for pixels in prepared))
-        verdicts = []
-        for index, pixels in enumerate(prepared):
-            output = self.run(pixels)
+        seen = Seen(picture.width, picture.height, max(contrast(pixels) for pixels in prepared), picture.damaged)
+        verdicts, taken = [], 0
+        for index, (frame, pixels) in enumerate(zip(picture.frames, prepared, strict=True)):
+            output = self.look(frame, pixels)
+            taken += output.looks
             verdict = decide(self.scores(output.logits), seen, manifest.thresholds, manifest.gates, policy)
-            verdicts.append(replace(verdict, evidence=output.evidence, frame=index))
-        return max(verdicts, key=lambda verdict: (RANK[verdict.decision], verdict.scores.labels["knife"]))
+            verdicts.append(replace(verdict, evidence=output.evidence, frame=index, embedding=output.embedding))
+        worst = max(verdicts, key=lambda verdict: (RANK[verdict.decision], verdict.scores.labels["knife"]))
+        return replace(self._placed(worst), looks=taken)
+
+    def _placed(self, verdict: Verdict) -> Verdict:
+        """The verdict with where the blade is, how much of the picture it takes, and how unlike the measured ones."""
+        unlike = None
+        if self._range is not None and verdict.embedding is not None:
+            unlike = self._range.distance(verdict.embedding)
+        evidence, knife = verdict.evidence, any(one.code in ("knife", "knife_unsure") for one in verdict.reasons)
+        if evidence is None or not knife or not self.bundle.manifest.outputs.occupancy:
+            return replace(verdict, unlike=unlike)
+        cut = areas.cut(evidence, self.bundle.manifest)
+        covered = float((evidence >= cut).mean())
+        return replace(verdict, unlike=unlike, peak=areas.peak(evidence, cut), covered=covered)
+
+
+def _together(answers: Sequence[Output], boxes: Sequence[Box]) -> tuple[Evidence | None, Evidence | None]:
+    """The merged occupancy map, and the map of where the knife is; a single look's coarse map stays as it is."""
+    first = answers[0]
+    if first.occupancy is not None:
+        planes = [np.stack([a.occupancy[plane] for a in answers if a.occupancy is not None]) for plane in (0, 1)]
+        occupancy = np.stack([looks.merged(list(maps), boxes) for maps in planes])
+        return occupancy, occupancy[0]
+    if first.evidence is None or len(answers) == 1:
+        return None, first.evidence
+    return None, looks.merged([answer.evidence for answer in answers if answer.evidence is not None], boxes)
 
 
 def _check_graph(session: onnxruntime.InferenceSession, bundle: Bundle) -> list[str]:
@@ -127,6 +210,10 @@ def _check_graph(session: onnxruntime.InferenceSession, bundle: Bundle) -> list[
     wanted: dict[str, tuple[int, ...]] = {"logits": (expected.width,)}
     if expected.evidence:
         wanted["evidence"] = expected.evidence
+    if expected.occupancy:
+        wanted["occupancy"] = expected.occupancy
+    if expected.embedding:
+        wanted["embedding"] = (expected.embedding,)
     inputs = {item.name: item for item in session.get_inputs()}
     outputs = {item.name: item for item in session.get_outputs()}
     if set(inputs) != {"pixels"} or not set(wanted) <= set(outputs):

@@ -65,8 +65,8 @@ def _difference(classifier: Classifier, case: GoldenCase) -> float:
     pixels = prepare(picture.frames[0], classifier.bundle.spec)
     if picture.format == "PNG" and hashlib.sha256(pixels.tobytes()).hexdigest() != case.pixels_sha256:
         raise GoldenMismatch(f"Golden picture {case.name!r}: the prepared pixels differ.")
-    scores = classifier.scores(classifier.run(pixels).logits)
-    actual = {**scores.labels, **scores.blade, **scores.features}
+    scores = classifier.scores(classifier.look(picture.frames[0], pixels).logits)
+    actual = {**scores.labels, **scores.blade, **scores.features, **scores.weapon}
     if set(actual) != set(case.scores):
         raise GoldenMismatch(f"Golden picture {case.name!r} records scores of {', '.join(sorted(case.scores))}.")
     for name, expected in case.scores.items():

@@ -75,6 +75,13 @@ def prepare(frame: Image.Image, spec: Spec) -> Pixels:
     return np.asarray(canvas)
 
 
+def prepare_part(frame: Image.Image, spec: Spec, box: tuple[float, float, float, float]) -> Pixels:
+    """A part of an RGB frame (left, top, right, bottom in 0..1), squashed to the model's input in one resize."""
+    (width, height), (left, top, right, bottom) = frame.size, box
+    edges = (left * width, top * height, right * width, bottom * height)
+    return np.asarray(frame.resize((spec.size, spec.size), FILTERS[spec.filter], box=edges))
+
+
 def contrast(pixels: Pixels) -> int:
     """Spread of brightness, 0 to 255: the 99th less the 1st percentile of the mean of the channels."""
     low, high = np.percentile(pixels.mean(axis=2), (1, 99))

@@ -19,11 +19,24 @@ class Decision(StrEnum):
 
 RANK: dict[Decision, int] = {Decision.CLEAR: 0, Decision.CANNOT_JUDGE: 1, Decision.CHECK: 2, Decision.HOLD: 3}
 
-LABELS: tuple[str, ...] = ("knife", "gun")
-"""Independent scores: a picture may show both, either or none."""
+LABELS: tuple[str, ...] = ("knife", "gun", "other_weapon")
+"""Independent scores: a picture may show all of them, some or none."""
 
 BLADES: tuple[str, ...] = ("kitchen", "cutlery", "folding", "utility", "fixed", "zombie", "machete", "sword")
 """Given a knife, one distribution over its kind."""
+
+WEAPONS: tuple[str, ...] = (
+    "axe",
+    "knuckleduster",
+    "baton",
+    "bow",
+    "crossbow",
+    "catapult",
+    "stun_gun",
+    "spray",
+    "grenade",
+)
+"""Given another weapon, one distribution over its kind. A tool or sports gear (hammer, bat) by itself is none."""
 
 FEATURES: tuple[str, ...] = (
     "serrated",
@@ -34,6 +47,7 @@ FEATURES: tuple[str, ...] = (
     "in_hand",
     "food_scene",
     "drawing",
+    "blood",
 )
 """What else can be seen, each an independent score; used for reasons, never as a verdict of its own."""
 
@@ -46,4 +60,16 @@ BLADE_WORDS: dict[str, str] = {
     "zombie": "zombie-style knife",
     "machete": "machete",
     "sword": "sword",
+}
+
+WEAPON_WORDS: dict[str, str] = {
+    "axe": "axe",
+    "knuckleduster": "knuckleduster",
+    "baton": "baton or cosh",
+    "bow": "bow",
+    "crossbow": "crossbow",
+    "catapult": "catapult",
+    "stun_gun": "stun gun",
+    "spray": "irritant spray",
+    "grenade": "grenade",
 }

@@ -11,6 +11,7 @@ and the int8 weight is round(code * scale * smooth).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-FILE = "weights.npz"
+FILE, HEADS = "weights.npz", "heads.npz"
+HEAD_TENSORS = {"weight": "head.weight", "bias": "head.bias"}
+"""What heads.npz calls them, and the graph."""
 Codes = npt.NDArray[np.int8]
+
+
+def initializers(folder: Path, stored: Collection[str]) -> dict[str, npt.NDArray[Any]]:
+    """Tensors that a graph reads from the files beside it, by the graph's names for them.
+
+    Args:
+        stored: names of the bundle's files; those that hold no tensors are passed over.
+    """
+    found: dict[str, npt.NDArray[Any]] = {**unpack(folder / FILE)} if FILE in stored else {}
+    if HEADS in stored:
+        with np.load(folder / HEADS, allow_pickle=False) as heads:
+            found |= {name: heads[key] for key, name in HEAD_TENSORS.items()}
+    return found
 
 
 def pack(codes: Codes, bits: int) -> dict[str, npt.NDArray[Any]]:

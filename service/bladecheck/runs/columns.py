@@ -9,7 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bladecheck.core.taxonomy import BLADE_WORDS, BLADES, FEATURES, LABELS, Decision
+from bladecheck.core.taxonomy import (
+    BLADE_WORDS,
+    BLADES,
+    FEATURES,
+    LABELS,
+    WEAPON_WORDS,
+    WEAPONS,
+    Decision,
+)
 
 SCHEMA = "bladecheck-predictions/1"
 STATUSES = ("ok", "failed", "remote", "missing_media", "video_skipped", "not_an_image")
@@ -85,6 +93,18 @@ COLUMNS: tuple[Column, ...] = (
     *(Column(f"blade_{name}", "number", f"Given a knife, probability that it is: {BLADE_WORDS[name]}.")
       for name in BLADES),
     *(Column(f"feature_{name}", "number", f"Calibrated probability of the feature: {name}.") for name in FEATURES),
+    Column("weapon_kind", "text", "Kind of other weapon, if one is seen and likely enough.", values=WEAPONS),
+    *(Column(f"weapon_{name}", "number", f"Given another weapon, probability that it is: {WEAPON_WORDS[name]}.")
+      for name in WEAPONS),
+    Column("looks", "integer", "How often the model looked: at whole frames, and again at parts of doubtful ones."),
+    Column("peak_left", "number", "Left edge, 0 to 1, of the box where the map is surest of blade; null without a "
+           "knife, or if the model gives no such map."),
+    Column("peak_top", "number", "Top edge of that box, 0 to 1."),
+    Column("peak_right", "number", "Right edge of that box, 0 to 1."),
+    Column("peak_bottom", "number", "Bottom edge of that box, 0 to 1."),
+    Column("blade_share", "number", "Share of the picture that the map calls blade, 0 to 1."),
+    Column("unlike", "number", "How far the picture lies from the measured ones; above 1 it is unlike what was "
+           "measured, and the model's stated error rates may not hold. null if the model does not say."),
     Column("needs_review", "boolean", "A person should look: decision check or cannot_judge.", nullable=False),
     Column("review_reason", "text", "Why a person should look: unsure, unjudgeable or failed.",
            values=("unsure", "unjudgeable", "failed")),

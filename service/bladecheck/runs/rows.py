@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,10 +18,11 @@ from bladecheck import __version__
 from bladecheck.archives.item import Item, Place
 from bladecheck.archives.values import clean
 from bladecheck.core.result import Result
+from bladecheck.core.taxonomy import BLADES, FEATURES, LABELS, WEAPONS
 from bladecheck.runs.columns import NAMES, SCHEMA, Row
-from bladecheck.core.taxonomy import BLADES, FEATURES, LABELS
 
 Record = dict[str, Any]
+PEAK = ("peak_left", "peak_top", "peak_right", "peak_bottom")
 REVIEW = {"check": "unsure", "cannot_judge": "unjudgeable"}
 BLANK: Row = {
     **dict.fromkeys(NAMES), "schema": SCHEMA, "reasons": [], "edits": [], "also_in": [], "extra": {},
@@ -43,6 +45,21 @@ def place_id(source: str, place: Place) -> str:
     """`row_id` of a place, whatever is there."""
     parts = (source, place.member, place.post_id, place.media_index, place.occurrence)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def identified(items: Iterable[Item], label: Callable[[str], str]) -> Iterator[tuple[str, str, Item]]:
+    """Row id, published source name and item of every item, in order. Ids of places are kept as bytes: they add up."""
+    seen: Counter[bytes] = Counter()
+    for item in items:
+        source = label(item.source_path)
+        if item.occurrence is not None:
+            # The archive has counted, also the rows that are merged into others.
+            yield row_id(source, item, item.occurrence), source, item
+            continue
+        place = bytes.fromhex(row_id(source, item, 0))
+        identity = row_id(source, item, seen[place]) if place in seen else place.hex()
+        seen[place] += 1
+        yield identity, source, item
 
 
 def header(run_id: str, model: Mapping[str, str], policy: Mapping[str, str], fmt: str) -> Record:
@@ -136,7 +153,10 @@ def _seen(result: Mapping[str, Any]) -> Row:
     found |= {f"score_{name}": result.get("scores", {}).get(name) for name in LABELS}
     found |= {f"raw_{name}": result.get("raw", {}).get(name) for name in LABELS}
     found |= {f"blade_{name}": result.get("blade", {}).get(name) for name in BLADES}
-    return found | {f"feature_{name}": result.get("features", {}).get(name) for name in FEATURES}
+    found |= {f"feature_{name}": result.get("features", {}).get(name) for name in FEATURES}
+    found |= {name: result.get(name) for name in ("weapon_kind", "looks", "blade_share", "unlike")}
+    found |= dict(zip(PEAK, result.get("peak") or (None,) * 4, strict=True))
+    return found | {f"weapon_{name}": result.get("weapons", {}).get(name) for name in WEAPONS}
 
 
 def _pdq(picture: Record) -> Row:

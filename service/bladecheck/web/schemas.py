@@ -76,8 +76,18 @@ class Judged(Shape):
     scores: dict[str, float] = Field(description="Calibrated probability per label.")
     kind: str | None = Field(description="Kind of blade, if sure.")
     blade: dict[str, float] = Field(description="Given a knife, the distribution over its kind.")
+    weapon_kind: str | None = Field(description="Kind of other weapon, if one is seen and sure.")
+    weapons: dict[str, float] = Field(description="Given another weapon, the distribution over its kind.")
     features: dict[str, float] = Field(description="Calibrated probability of what else shows.")
     raw: dict[str, float] = Field(description="Uncalibrated logits.")
+    looks: int = Field(description="How often the model looked, at whole frames and parts of them.")
+    peak: tuple[float, float, float, float] | None = Field(
+        description="Left, top, right and bottom, 0 to 1, of where the map is surest of blade; null without a knife."
+    )
+    blade_share: float | None = Field(description="Share of the picture that the map calls blade.")
+    unlike: float | None = Field(
+        description="How far the picture lies from the measured ones; above 1: unlike what was measured."
+    )
     image: Image
     model: Model
     policy: Policy

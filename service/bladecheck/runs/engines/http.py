@@ -6,20 +6,20 @@ import hashlib
 import threading
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Any
 
-from bladecheck.runs import fingerprint
 from bladecheck.core import images
-from bladecheck.runs.engines import Claims, Failure, Outcome, Task, fetch_bytes
-from bladecheck.runs.engines.client import Client, Refused
-from bladecheck.runs.engines.window import unordered
-from bladecheck.errors import PictureError, ServerError
-from bladecheck.core.images import PictureLimits, Picture
+from bladecheck.core.images import Picture, PictureLimits
 from bladecheck.core.preprocess import Spec
 from bladecheck.core.result import Result, failed
 from bladecheck.core.verdict import Policy
+from bladecheck.errors import PictureError, ServerError
+from bladecheck.runs import fingerprint
+from bladecheck.runs.engines import Claims, Failure, Outcome, Task, fetch_bytes
+from bladecheck.runs.engines.client import Client, Refused
+from bladecheck.runs.engines.window import unordered
 
 BATCH, BATCH_BYTES, CONNECTIONS = 8, 8 * 2**20, 4
 
@@ -80,7 +80,8 @@ class HttpEngine:
             self.model = {name: str(answer[name]) for name in ("name", "version", "sha256")}
             self.policy = {name: str(answer["policy"][name]) for name in ("name", "sha256")}
             self.card: dict[str, Any] = answer["card"]
-            self._at_least = Spec(**self.card["preprocess"]).at_least
+            known = {field.name for field in fields(Spec)}
+            self._at_least = Spec(**{k: v for k, v in self.card["preprocess"].items() if k in known}).at_least
         except Refused as error:
             raise ServerError(f"{url} is no Bladecheck server: {error.detail}") from error
         except (KeyError, TypeError) as error:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bladecheck.errors import RunError
-from bladecheck.runs.exports import Export, jsonl
 from bladecheck.runs.columns import COLUMNS, SCHEMA, Kind, json_schema
+from bladecheck.runs.exports import Export, jsonl
 from bladecheck.runs.summary import FIELDS, summarise
 
 TYPES: dict[Kind, str] = {
@@ -34,7 +34,9 @@ def write_parquet(export: Export, path: Path) -> None:
     with _loaded(export) as database:
         labels = {**export.labels, "bladecheck_schema": SCHEMA, "bladecheck_json_schema": json.dumps(json_schema())}
         pairs = ", ".join(f"{key}: {_quoted(value)}" for key, value in labels.items())
-        columns = ", ".join(f"{c.name}::{PARQUET[c.kind]} AS {c.name}" if c.kind in PARQUET else c.name for c in COLUMNS)
+        columns = ", ".join(
+            f"{c.name}::{PARQUET[c.kind]} AS {c.name}" if c.kind in PARQUET else c.name for c in COLUMNS
+        )
         database.execute("SET TimeZone = 'UTC'")
         database.execute(
             f"COPY (SELECT {columns} FROM predictions) TO {_quoted(str(path))} "  # noqa: S608 - names are ours
