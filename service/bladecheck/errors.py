@@ -102,6 +102,12 @@ class PolicyError(BladecheckError):
     code = "bad_policy"
 
 
+class LabelsError(BladecheckError):
+    """A file of labels that can't be used, or a bundle that labels can't be used with."""
+
+    code = "bad_labels"
+
+
 class ArchiveError(BladecheckError):
     """An archive that can't be read safely, or whose format is not recognised."""
 

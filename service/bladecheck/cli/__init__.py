@@ -12,7 +12,23 @@ import warnings
 import typer
 
 from bladecheck import __version__
-from bladecheck.cli import classify, decide, doctor, estimate, export, model, plan, report, review, score, serve, verify
+from bladecheck.cli import (
+    adapt,
+    classify,
+    decide,
+    doctor,
+    estimate,
+    evaluate,
+    export,
+    merge,
+    model,
+    plan,
+    report,
+    review,
+    score,
+    serve,
+    verify,
+)
 from bladecheck.errors import BladecheckError, BundleError
 
 EXIT_USAGE, EXIT_SOME_FAILED, EXIT_NO_MODEL = 1, 2, 3
@@ -28,6 +44,7 @@ app = typer.Typer(
 app.command("classify")(classify.classify)
 app.command("serve")(serve.serve)
 app.command("score")(score.score)
+app.command("merge")(merge.merge)
 app.command("export")(export.export)
 app.command("report")(report.report)
 app.command("plan")(plan.plan)
@@ -35,6 +52,8 @@ app.command("review")(review.review)
 app.command("estimate")(estimate.estimate)
 app.command("verify")(verify.verify)
 app.command("decide")(decide.decide)
+app.command("evaluate")(evaluate.evaluate)
+app.command("adapt")(adapt.adapt)
 app.command("doctor")(doctor.doctor)
 app.add_typer(model.app, name="model")
 
@@ -75,7 +94,7 @@ def main() -> None:
         _stop(f"This needs an optional library: pip install 'bladecheck[{extra}]'.", EXIT_USAGE)
     except typer.Abort:
         _stop("Interrupted.", EXIT_INTERRUPTED)
-    except Exception as error:
+    except Exception as error:  # whatever is not a usage error is raised on
         show = getattr(error, "show", None)  # typer carries its own click, whose usage errors have no public base class
         if show is None:
             raise

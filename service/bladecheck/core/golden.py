@@ -6,9 +6,11 @@ import base64
 import hashlib
 from dataclasses import dataclass
 
+from PIL import Image
+
 from bladecheck.core.bundle import GOLDEN, Bundle, Probability, Strict, parse, read
 from bladecheck.core.classifier import Classifier
-from bladecheck.core.preprocess import prepare
+from bladecheck.core.preprocess import Pixels, prepare
 from bladecheck.errors import GoldenMismatch, PictureError
 
 TOLERANCE = 0.02
@@ -59,14 +61,28 @@ def replay(classifier: Classifier) -> Replay:
     return Replay(len(cases), worst)
 
 
+def rescored(classifier: Classifier, cases: tuple[GoldenCase, ...]) -> list[GoldenCase]:
+    """The same pictures with what this model says of them now, for a bundle that is being made."""
+    found = []
+    for case in cases:
+        frame = classifier.load(base64.b64decode(case.data)).frames[0]
+        found.append(case.model_copy(update={"scores": _scores(classifier, frame)}))
+    return found
+
+
+def _scores(classifier: Classifier, frame: Image.Image, pixels: Pixels | None = None) -> dict[str, float]:
+    """Every probability of a frame by name, as golden.json keeps them."""
+    scores = classifier.scores(classifier.look(frame, pixels).logits)
+    return {**scores.labels, **scores.blade, **scores.features, **scores.weapon}
+
+
 def _difference(classifier: Classifier, case: GoldenCase) -> float:
     """The largest difference of any probability of one golden picture."""
     picture = classifier.load(base64.b64decode(case.data))
     pixels = prepare(picture.frames[0], classifier.bundle.spec)
     if picture.format == "PNG" and hashlib.sha256(pixels.tobytes()).hexdigest() != case.pixels_sha256:
         raise GoldenMismatch(f"Golden picture {case.name!r}: the prepared pixels differ.")
-    scores = classifier.scores(classifier.look(picture.frames[0], pixels).logits)
-    actual = {**scores.labels, **scores.blade, **scores.features, **scores.weapon}
+    actual = _scores(classifier, picture.frames[0], pixels)
     if set(actual) != set(case.scores):
         raise GoldenMismatch(f"Golden picture {case.name!r} records scores of {', '.join(sorted(case.scores))}.")
     for name, expected in case.scores.items():
