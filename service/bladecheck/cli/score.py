@@ -19,6 +19,7 @@ from bladecheck import archives
 from bladecheck.archives import Archive, Found
 from bladecheck.cli import exit_codes
 from bladecheck.cli.progress import watch
+from bladecheck.cli.quiet import hush
 from bladecheck.cli.score_options import (
     Archives,
     Beside,
@@ -51,6 +52,7 @@ from bladecheck.runs.summary import zone
 
 SHOW_CURSOR = b"\x1b[?25h\n"
 CACHE = "fetched"
+LAST_NOTES = 10
 
 
 def score(
@@ -68,7 +70,7 @@ def score(
     side_by_side: Beside = False,
     format: Format = None,
     mapping: Mapping = None,
-    timezone: Zone = "UTC",
+    timezone: Zone = None,
     near: Near = None,
     shard: Part = None,
     hash_inputs: HashInputs = False,
@@ -87,7 +89,9 @@ def score(
 
         bladecheck score huge.zip -o run --shard 3/64
     """
-    zone(timezone)
+    hush()
+    if timezone:
+        zone(timezone)
     part = _shard(shard)
     if hash_inputs:
         entries = shards.hash_inputs(archive, RunFolder(output))
@@ -130,6 +134,7 @@ def _run(
           f"Decisions: {_words(counts['decision'])}.")  # fmt: skip
     print(f"{counts['distinct_pictures']:,} distinct pictures ({counts['exact_duplicates']:,} exact and "
           f"{counts['near_duplicates']:,} near duplicates).")  # fmt: skip
+    _notes(opened)
     if options.shard:
         print(f"This is shard {options.shard}: `bladecheck merge {folder.path.parent}` when all are done.")
     if finished.stopped:
@@ -143,10 +148,23 @@ def _run(
 
 def _announce(opened: Archive, found: Found) -> None:
     print(f"Found: {found.sentence}.", flush=True)
+    borrowed = f" (of remote ones, {found.remote_reposts:,} of reposts)" if found.remote_reposts else ""
+    print(f"  {found.rows:,} row{'' if found.rows == 1 else 's'}: {_words(dict(found.by_status))}{borrowed}.")
     for meaning, column in found.mapping.items():
         print(f"  {meaning} is taken from column {column!r} (--mapping {meaning}=COLUMN to change)")
+    for column, why in found.order.items():
+        print(f"  Dates of column {column} are taken {why} (--mapping month_first=true or false to change)")
     for warning in opened.warnings:
         print(f"  Note: {warning}", file=sys.stderr)
+
+
+def _notes(opened: Archive) -> None:
+    """Once more at the end, where they are seen: what the archive has that the rows lack."""
+    warnings = opened.warnings
+    for warning in warnings[:LAST_NOTES]:
+        print(f"Note: {warning}")
+    if len(warnings) > LAST_NOTES:
+        print(f"Note: {len(warnings) - LAST_NOTES:,} more notes stand in run.json.")
 
 
 def _plan(folder: RunFolder, found: Found, again: Again) -> int:
@@ -220,6 +238,9 @@ def _provenance(
         "workers": workers,
         "cores": usable_cores(),
         "warnings": list(opened.warnings),
+        "columns": dict(found.mapping),
+        "date_order": dict(found.order),
+        "merged": found.merged,
     }
 
 

@@ -37,10 +37,10 @@ def car_items(source: Source, name: str, source_format: str, used: set[str]) -> 
         if kind == REPOSTS:
             source.log.reposts += 1
         elif kind == POSTS:
-            source.log.post()
             key = keys.get(cid, "").rsplit("/", 1)[-1] or None
             where = f"{name}, post {key or _text(cid)[:16]}"
             post = _post(source_format, source.origin(name), dict_of(block), key, account, did)
+            source.log.post(post_id=key)
             yield from source.log.guarded(where, _items, source, post, dict_of(block), did, blobs, used)
 
 
