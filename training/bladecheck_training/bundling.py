@@ -145,9 +145,10 @@ def chosen_for(targets: Targets) -> str:
     return (
         f"with looks, at most {targets.missed:.1%} of knife pictures clear and {10 * targets.false_hold:.1%} of all "
         f"others held in each held-out set, and {targets.false_hold:.2%} of the ordinary photos in dev; other labels: "
-        f"at most {targets.other_false_check:.1%} of those without end as `check` (one at least), and as far as that "
-        f"allows at most {targets.other_missed:.0%} of those with as `clear`; at most {targets.wrong_kind:.0%} of the "
-        f"kinds and {targets.wrong_feature:.0%} of the features that are named are wrong"
+        f"at most {targets.other_false_check:.1%} of the ordinary photos (one at least) and four times that of all "
+        f"without end as `check`, and as far as that allows at most {targets.other_missed:.0%} of those with as "
+        f"`clear`; at most {targets.wrong_kind:.0%} of the kinds "
+        f"and {targets.wrong_feature:.0%} of the features that are named are wrong"
     )
 
 

@@ -83,13 +83,13 @@ def band(sets: Sequence[HeldOut], targets: Targets) -> tuple[float, float]:
 def gate(
     scores: Sequence[tuple[Array, Array]], missed: float, false_check: float, false_hold: float
 ) -> tuple[float, float]:
-    """The `check` and `hold` cut-offs of any other label, from (probabilities, truth) of each held-out set.
+    """The `check` and `hold` cut-offs of any other label, from (probabilities, truth) of held-out sets and their parts.
 
     `check` is the highest cut at which no set misses more than `missed` of what shows it, but no lower than the lowest
     at which no set checks more than `false_check` of the rest (or one picture): a score that asks about every other
     picture helps nobody. `hold` is the lowest, from 0.5 on, at which no set wrongly holds more than `false_hold`.
     """
-    check = min((_lower(p[truth == 1], missed) for p, truth in scores if (truth == 1).any()), default=0.5)
+    check = min((_lower(p[truth == 1], missed) for p, truth in scores if (truth == 1).any()), default=0.0)
     for p, truth in scores:
         others = p[truth == 0]
         check = max(check, _upper(others, max(false_check, 1 / max(1, len(others)))))

@@ -128,7 +128,7 @@ class Targets:
     again: float = 0.005
     other_missed: float = 0.05
     other_false_check: float = 0.006
-    other_false_hold: float = 0.002
+    other_false_hold: float = 0.003
     wrong_kind: float = 0.2
     wrong_feature: float = 0.25
 

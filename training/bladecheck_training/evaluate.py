@@ -19,6 +19,8 @@ from bladecheck_training.manifest import Row
 from bladecheck_training.net import BLADE, FEATURE, KNIFE, WEAPON
 
 NEVER = (1.0, 1.0)
+SPARED = 4
+"""Ordinary photos are to be spared so many times as well as tools, seized things and the like."""
 SPEAKING = 5
 """A kind or feature is named only if so many held-out pictures show it."""
 Logits = npt.NDArray[np.float32]
@@ -168,9 +170,13 @@ def _gate(
 ) -> tuple[float, float]:
     if not _both_classes(sets, truth):
         return NEVER
-    return gate(
-        _pairs(sets, column, fitted, truth), targets.other_missed, targets.other_false_check, targets.other_false_hold
-    )
+    every = gate(_pairs(sets, column, fitted, truth), targets.other_missed, SPARED * targets.other_false_check,
+                 SPARED * targets.other_false_hold)  # fmt: skip
+    calm = [Scored([row for row, here in zip(s.rows, s.ordinary, strict=True) if here], s.looks[s.ordinary], s.rule)
+            for s in sets]  # fmt: skip
+    ordinary = gate(_pairs(calm, column, fitted, truth), targets.other_missed, targets.other_false_check,
+                    targets.other_false_hold)  # fmt: skip
+    return max(every[0], ordinary[0]), max(every[1], ordinary[1])
 
 
 def _seen(

@@ -97,7 +97,8 @@ class Heads(nn.Module):
         x = patches if middle is None else torch.cat([patches, middle], 2)
         cells = self.second(torch.relu(self.first(self.norm(x))))  # [B, P, 2 * FINER * FINER]
         grid = cells.view(-1, side, side, 2, FINER, FINER).permute(0, 3, 1, 4, 2, 5)
-        return grid.reshape(-1, 2, side * FINER, side * FINER)
+        found: torch.Tensor = grid.reshape(-1, 2, side * FINER, side * FINER)
+        return found
 
 
 class TransformerTop(nn.Module):

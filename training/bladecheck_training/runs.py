@@ -280,7 +280,7 @@ def adapt(
 def _take_map(heads: Heads, trained: nn.Module) -> None:
     """Copy the averaged layers of a trained MapOnly into the heads."""
     for part in ("first", "second"):
-        state = trained.heads[part].state_dict()  # type: ignore[index, union-attr, operator]
+        state = trained.heads[part].state_dict()  # type: ignore[index, union-attr]
         heads.get_submodule(part).load_state_dict(state)
 
 
