@@ -91,12 +91,18 @@ MUTATIONS: tuple[Mutation, ...] = (_truncate, _flip, _overwrite, _delete, _repea
 
 def mutated(seed: int = 0) -> Iterator[bytes]:
     """Damaged pictures, the same ones for the same seed, for ever."""
+    return (data for data, _ in mutated_with_original(seed))
+
+
+def mutated_with_original(seed: int = 0) -> Iterator[tuple[bytes, bytes]]:
+    """`mutated`, each with the picture that it was."""
     pick, originals = random.Random(seed), seeds()
     while True:
-        data = bytearray(pick.choice(originals))
+        original = pick.choice(originals)
+        data = bytearray(original)
         for _ in range(pick.choice((1, 1, 2, 4))):
             if data:
                 data = pick.choice(MUTATIONS)(data, pick)
         if pick.random() < 0.05:
             data = data[: pick.randrange(len(data) + 1)] + pick.choice(originals)
-        yield bytes(data)
+        yield bytes(data), original

@@ -54,6 +54,12 @@ class MissingDecoder(PictureError):
     code = "missing_decoder"
 
 
+class UnsupportedPicture(PictureError):
+    """A known format in a variety that no decoder here reads, such as a TIFF of floats in colour; it may be whole."""
+
+    code = "unsupported"
+
+
 class PictureTooSlow(PictureError):
     """Judging it took longer than the service allows."""
 
@@ -106,6 +112,12 @@ class ArchiveError(BladecheckError):
     """An archive that can't be read safely, or whose format is not recognised."""
 
     code = "bad_archive"
+
+
+class DamagedArchive(ArchiveError):
+    """A part of an archive that lost or changed bytes: a checksum or a size that it states is not met."""
+
+    code = "damaged"
 
 
 class RunError(BladecheckError):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from bladecheck.runs.duplicates import DISTANCE, clusters
+from bladecheck.runs.duplicates import DISTANCE, LONG, SHORT, Cut, clusters
 from score_helpers import NEAR, Score, exported, scored
 
 
@@ -27,16 +27,33 @@ def slow(hashes: list[bytes]) -> list[int]:
     return groups
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.randoms(use_true_random=False), st.integers(0, 40))
-def test_agrees_with_comparing_all_pairs(chance: random.Random, count: int) -> None:
+def some_hashes(chance: random.Random, count: int) -> list[bytes]:
+    """Random ones, and ones a few or many bits from an earlier one."""
     hashes: list[bytes] = []
     for _ in range(count):
         start = int.from_bytes(chance.choice(hashes)) if hashes and chance.random() < 0.6 else chance.getrandbits(256)
         for bit in chance.sample(range(256), chance.choice((0, 1, 15, 30, 31, 32, 33, 60))):
             start ^= 1 << bit
         hashes.append(start.to_bytes(32))
-    assert clusters(hashes) == slow(hashes)
+    return hashes
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(0, 40))
+def test_agrees_with_comparing_all_pairs(chance: random.Random, count: int) -> None:
+    hashes = some_hashes(chance, count)
+    assert clusters(hashes, cut=SHORT) == slow(hashes)
+
+
+def test_long_words_for_millions_of_pictures_give_the_same_answer() -> None:
+    hashes = some_hashes(random.Random(5), 400)
+    assert clusters(hashes, cut=LONG) == clusters(hashes, cut=SHORT) == slow(hashes)
+
+
+@pytest.mark.parametrize("cut", [SHORT, LONG])
+def test_a_distance_that_the_words_cannot_promise_is_refused(cut: Cut) -> None:
+    with pytest.raises(ValueError, match="bits apart"):
+        clusters([bytes(32)], distance=40, cut=cut)
 
 
 @pytest.mark.parametrize(("bits", "same"), [(0, True), (31, True), (32, False)])

@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import openpyxl
@@ -129,26 +128,6 @@ def test_duckdb_file(run: Path) -> None:
         manifest = database.execute("SELECT value FROM provenance WHERE what = 'run_json'").fetchone()
         assert manifest is not None
         assert json.loads(manifest[0])["counts"]["rows"] == 16
-
-
-def test_label_studio_tasks(score: Score, pictures: Path, tmp_path: Path) -> None:
-    score(pictures, tmp_path / "run")
-    export(tmp_path / "run", "label-studio")
-    tasks: list[dict[str, Any]] = json.loads((tmp_path / "run/label-studio/tasks.json").read_text())
-    rows = [row for row in exported(tmp_path / "run") if row["status"] == "ok" and not row["duplicate_of"]]
-    assert [task["data"]["row_id"] for task in tasks] == [row["row_id"] for row in rows]
-    answer = tasks[0]["predictions"][0]
-    assert answer["model_version"] == "tiny@1.0.0"
-    assert answer["result"][0]["value"]["choices"] == ["knife"]
-    assert 'value="knife"' in (tmp_path / "run/label-studio/config.xml").read_text()
-
-
-def test_label_studio_without_pictures_is_an_empty_list(score: Score, tmp_path: Path) -> None:
-    table = tmp_path / "table.csv"
-    table.write_text("id,image_url\n1,https://pbs.twimg.com/media/a.jpg\n")
-    score(table, tmp_path / "run")
-    export(tmp_path / "run", "label-studio")
-    assert json.loads((tmp_path / "run/label-studio/tasks.json").read_text()) == []
 
 
 def test_camtrap_package_describes_its_tables(run: Path) -> None:

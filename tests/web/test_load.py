@@ -20,6 +20,7 @@ from serving import Running, serve
 from tiny import GREEN, RED, draw, encode
 
 RED_PNG = encode(draw(RED))
+POST_PNG = "POST /v1/classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
 IMAGE = {"Content-Type": "image/png"}
 
 
@@ -58,7 +59,7 @@ def test_a_full_queue_is_503_with_a_time_to_come_back(narrow: Running, heavy: by
 
 
 def test_a_client_that_leaves_frees_its_place(narrow: Running, heavy: bytes) -> None:
-    head = f"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: {len(heavy)}\r\n\r\n"
+    head = f"{POST_PNG}Content-Length: {len(heavy)}\r\n\r\n"
     leaving = []
     for _ in range(4):
         connection = socket.create_connection(("127.0.0.1", narrow.port))
@@ -142,10 +143,12 @@ def test_terminating_under_load_loses_no_request(tiny_path: Path, heavy: bytes, 
         with ThreadPoolExecutor(10) as pool:
             clients = [pool.submit(load, running, bool(index % 2), stop) for index in range(8)]
             large = pool.submit(httpx2.post, f"{running.url}/v1/classify", content=heavy, headers=IMAGE, timeout=60)
-            time.sleep(1)
-            running.process.send_signal(signal.SIGTERM)
-            code = running.process.wait(60)
-            stop.set()
+            try:
+                time.sleep(1)
+                running.process.send_signal(signal.SIGTERM)
+                code = running.process.wait(60)
+            finally:
+                stop.set()  # or the clients would go on for ever
             seen = sum((client.result() for client in clients), Counter())
             assert large.result().json()["results"][0]["status"] == "ok"
     assert code in (0, -signal.SIGTERM)

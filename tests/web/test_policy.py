@@ -26,9 +26,10 @@ def test_the_shipped_policies_are_complete() -> None:
         found = policy_file.find(name)
         assert found.name == name
         assert found.sha256 == hashlib.sha256((policy_file.folder() / f"{name}.toml").read_bytes()).hexdigest()
-        assert set(found.wording) == set(found.alt_text) == {str(decision) for decision in Decision}
-        for text in [*found.wording.values(), *found.alt_text.values()]:
-            assert "{" not in text.format(kind="sword")
+        assert set(found.wording) == {str(decision) for decision in Decision}
+        assert set(found.alt_text) >= set(found.wording)
+        for text in [*found.wording.values(), *found.alt_text.values(), *found.post.values()]:
+            assert "{" not in text.format(kind="sword", organisation="Anytown Police", helplines="Call 101.")
     assert policy_file.find("only-when-necessary").approver_required
 
 
@@ -49,7 +50,20 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
     assert (found.gun, found.food, found.drawing, found.approver_required) == ("ignore", "check", "check", True)
     assert found.thresholds == {"knife": Band(check=0.2, hold=0.9), "gun": Band(check=0, hold=1)}
     assert found.wording == {"hold": "Not the {kind}."}
-    assert found.alt_text == {"clear": "A scene."}
+    assert found.alt_text["clear"] == "A scene."
+    assert found.alt_text["hold"] == policy_file.find().alt_text["hold"]
+
+
+def test_words_come_from_a_wording_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(START + 'wording = "cy"\norganisation = "Heddlu"\n[post]\nhold = "{organisation}: {kind}"\n')
+    found = policy_file.find(path)
+    assert (found.language, found.organisation, found.post["hold"]) == ("cy", "Heddlu", "{organisation}: {kind}")
+    assert found.wording["clear"].startswith("Ni chafwyd")
+    assert "Crimestoppers" in found.helplines
+    (tmp_path / "ours.toml").write_text('organisation = "Ours"\n[advice]\nhold = "No."\n')
+    path.write_text(START + 'wording = "ours.toml"\n')
+    assert (policy_file.find(path).organisation, policy_file.find(path).wording) == ("Ours", {"hold": "No."})
 
 
 BAD = [
@@ -67,6 +81,9 @@ BAD = [
     ('[wording]\nhold = "{kind.__class__}"', "unknown placeholder"),
     ('[wording]\nhold = "{"', "braces"),
     ("name", "TOML"),
+    ('wording = "fr"', "No wording 'fr'"),
+    ('[post]\nheld = "x"', "unknown case 'held'"),
+    ('[post]\nhold = "{place}"', "unknown placeholder 'place'"),
 ]
 
 

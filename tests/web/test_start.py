@@ -57,7 +57,7 @@ def test_requests_while_loading_are_503(tiny_path: Path) -> None:
         transport = httpx2.ASGITransport(app)
         async with (
             app.router.lifespan_context(app),
-            httpx2.AsyncClient(transport=transport, base_url="http://x") as http,
+            httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http,
         ):
             statuses = []
             for _ in range(2):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,7 +18,7 @@ from bladecheck.archives.found import Found, Log, Tally
 from bladecheck.archives.item import Item
 from bladecheck.archives.readers.base import JoinsParts, Reader
 from bladecheck.archives.registry import ReaderRegistry
-from bladecheck.errors import ArchiveError
+from bladecheck.errors import ArchiveError, DamagedArchive
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,9 @@ class Archive:
             source = volume.source.reading()
             logs.append(source.log)
             for item in volume.reader.read(source):
+                tally.add(item)
+                yield item
+            for item in _breaks(volume.reader, source):
                 tally.add(item)
                 yield item
             _warn_of_refused(source)
@@ -169,6 +173,19 @@ def _adopt(groups: dict[tuple[str, str], list[Source]]) -> None:
         others = [group for group in groups if group[0] == name and group[1].startswith("=") and group[1] != part]
         if len(others) == 1:
             groups[others[0]].extend(groups.pop((name, part)))
+
+
+def _breaks(reader: Reader, source: Source) -> Iterator[Item]:
+    """A row for each file that breaks off: its bytes can't be had, so that it fails and is counted as failed."""
+    for name, why in source.broken.items():
+        source.log.warn(f"{name} {why}; what comes before it is kept.")
+    for name, why in {**source.broken, **source.log.breaks}.items():
+        detail = f"{name} {why}. What it held beyond is not among the rows."
+        yield Item(reader.name, str(source.path), member=name, detail=detail, opener=partial(_fail, detail))
+
+
+def _fail(detail: str) -> bytes:
+    raise DamagedArchive(detail)
 
 
 def _warn_of_refused(source: Source) -> None:

@@ -32,6 +32,7 @@ class Log:
         title: what the source turned out to be, where that is closer than the reader's title.
         mapping: for tables, which column was taken for what.
         accounts: whose archive this is, also where no picture says so.
+        breaks: data files and containers that break off in the middle, with why: what they held beyond is lost.
     """
 
     posts: int = 0
@@ -44,6 +45,7 @@ class Log:
     title: str | None = None
     mapping: dict[str, str] = field(default_factory=dict)
     accounts: set[str] = field(default_factory=set)
+    breaks: dict[str, str] = field(default_factory=dict)
     _warnings: list[str] = field(default_factory=list)
     _more: int = 0
 
@@ -59,6 +61,11 @@ class Log:
             self._warnings.append(sentence)
         else:
             self._more += 1
+
+    def broken(self, name: str, why: str) -> None:
+        """Notes that a file breaks off in the middle: a warning, and a failed row that names it."""
+        self.breaks[name] = why
+        self.warn(f"{name} {why}; what comes before it is kept.")
 
     def post(self, *, repost: bool = False) -> None:
         """Counts a post."""

@@ -12,7 +12,22 @@ import warnings
 import typer
 
 from bladecheck import __version__
-from bladecheck.cli import adapt, classify, doctor, evaluate, export, model, report, score, serve
+from bladecheck.cli import (
+    adapt,
+    classify,
+    decide,
+    doctor,
+    estimate,
+    evaluate,
+    export,
+    model,
+    plan,
+    report,
+    review,
+    score,
+    serve,
+    verify,
+)
 from bladecheck.errors import BladecheckError, BundleError
 
 EXIT_USAGE, EXIT_SOME_FAILED, EXIT_NO_MODEL = 1, 2, 3
@@ -32,6 +47,11 @@ app.command("export")(export.export)
 app.command("report")(report.report)
 app.command("evaluate")(evaluate.evaluate)
 app.command("adapt")(adapt.adapt)
+app.command("plan")(plan.plan)
+app.command("review")(review.review)
+app.command("estimate")(estimate.estimate)
+app.command("verify")(verify.verify)
+app.command("decide")(decide.decide)
 app.command("doctor")(doctor.doctor)
 app.add_typer(model.app, name="model")
 

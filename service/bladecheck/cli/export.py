@@ -34,6 +34,11 @@ def export(
 
         bladecheck export run --format csv -o rows.csv
     """
+    if format == "label-studio":
+        raise typer.BadParameter(
+            "Label Studio gets the drawn sample, without the model's answers: "
+            f"bladecheck review {run} --labels 1000 --export label-studio."
+        )
     if format not in FORMATS:
         raise typer.BadParameter(f"No format {format!r}; known: {', '.join(FORMATS)}.")
     with opened(run, timezone) as (found, _):
@@ -68,4 +73,8 @@ def caveats(ledger: Ledger, manifest: dict[str, object]) -> list[str]:
         found.append(f"{ledger.unfinished} rows wait for their picture to be scored and are left out.")
     if ledger.damaged:
         found.append(f"{ledger.damaged} damaged journal lines were passed over; scoring again fills the gaps.")
+    counts = manifest.get("counts")
+    known = counts.get("rows", 0) if isinstance(counts, dict) else 0
+    if not found and isinstance(known, int) and known > ledger.count:
+        found.append(f"the journal has lost {known - ledger.count} rows at its end; scoring again fills the gap.")
     return found

@@ -92,7 +92,7 @@ def score(
         stop = threading.Event()
         options = scoring.Options(
             retry_failed=retry_failed, fetch=fetcher.fetch if fetcher else None, side_by_side=side_by_side,
-            timezone=timezone, provenance=_provenance(found, server, workers, opened),
+            timezone=timezone, provenance=_provenance(found, server, workers, opened, format, mapping),
         )  # fmt: skip
         with closing(_engine(server, key, bundle, rules, workers, _near(near), stop)) as engine:
             return _run(archive, opened, found, engine, folder, options, stop)
@@ -181,8 +181,16 @@ def _mapping(given: list[str] | None) -> dict[str, str | bool | None] | None:
     return {meaning: column.lower() == "true" if meaning == "month_first" else column for meaning, _, column in pairs}
 
 
-def _provenance(found: Found, server: str | None, workers: int | None, opened: Archive) -> dict[str, Any]:
+def _provenance(
+    found: Found,
+    server: str | None,
+    workers: int | None,
+    opened: Archive,
+    format: str | None,
+    mapping: list[str] | None,
+) -> dict[str, Any]:
     return {
+        "reading": {"format": format, "mapping": _mapping(mapping), "columns": dict(found.mapping)},
         "command": shlex.join(["bladecheck", *_without_key(sys.argv[1:])]),
         "found": found.sentence,
         "engine": "http" if server else "local",

@@ -169,7 +169,7 @@ class Classifier:
         """The verdict on one picture: the most restrictive of its frames', the higher knife score where they tie."""
         manifest = self.bundle.manifest
         prepared = [prepare(frame, self.bundle.spec) for frame in picture.frames]
-        seen = Seen(picture.width, picture.height, max(contrast(pixels) for pixels in prepared))
+        seen = Seen(picture.width, picture.height, max(contrast(pixels) for pixels in prepared), picture.damaged)
         verdicts, taken = [], 0
         for index, (frame, pixels) in enumerate(zip(picture.frames, prepared, strict=True)):
             output = self.look(frame, pixels)

@@ -13,6 +13,7 @@ MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")  # none of these occurs withi
 START_OF_SCAN, END_OF_IMAGE, WITHOUT_LENGTH = 0xDA, 0xD9, (0x01, 0xD8)
 FRAMES, PROGRESSIVE = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}, (0xC2, 0xC6, 0xCA, 0xCE)
 TIFF_PARTS = (273, 324)  # StripOffsets, TileOffsets
+TIFF_TYPES = {1: "B", 3: "H", 4: "I", 7: "B"}
 
 
 def jpeg_scans(data: bytes, stop: int) -> int:
@@ -52,6 +53,22 @@ def gif_frames(data: bytes, stop: int) -> int:
     return frames
 
 
+def gif_is_whole(data: bytes) -> bool:
+    """Whether the blocks of a GIF follow each other, nothing between them, up to the trailer or the very end."""
+    position = 13 + _colour_table(data, 10)
+    while position < len(data):
+        mark = data[position]
+        if mark == 0x3B:
+            return True
+        if mark == 0x2C:
+            position = _after_blocks(data, position + 11 + _colour_table(data, position + 9))
+        elif mark == 0x21:
+            position = _after_blocks(data, position + 2)
+        else:
+            return False
+    return position == len(data)
+
+
 def tiff_pages(data: bytes, stop: int) -> tuple[int, int]:
     """Pages in a TIFF, counted up to `stop` (a ring of pages reaches it), and strips or tiles of the worst page."""
     order = "<" if data[:2] == b"II" else ">"
@@ -67,6 +84,22 @@ def tiff_pages(data: bytes, stop: int) -> tuple[int, int]:
             parts = max(parts, count if tag in TIFF_PARTS else 0)
         (position,) = struct.unpack_from(f"{order}I", data, end)
     return pages, parts
+
+
+def tiff_values(data: bytes, wanted: int) -> tuple[int, ...]:
+    """The numbers (bytes, of type UNDEFINED) that a tag of a TIFF's first page holds; none where it is absent."""
+    order = "<" if data[:2] == b"II" else ">"
+    (position,) = struct.unpack_from(f"{order}I", data, 4)
+    (entries,) = struct.unpack_from(f"{order}H", data, position)
+    for at in range(position + 2, position + 2 + 12 * entries, 12):
+        tag, kind, count = struct.unpack_from(f"{order}HHI", data, at)
+        if tag == wanted and kind in TIFF_TYPES:
+            size = struct.calcsize(TIFF_TYPES[kind])
+            (start,) = struct.unpack_from(f"{order}I", data, at + 8) if count * size > 4 else (at + 8,)
+            if start + count * size > len(data):
+                raise IndexError(f"tag {wanted} lies outside the file")
+            return struct.unpack_from(f"{order}{count}{TIFF_TYPES[kind]}", data, start)
+    return ()
 
 
 def _colour_table(data: bytes, position: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -22,8 +23,16 @@ from PIL import (
     features,
 )
 
-from bladecheck.core import hazards
-from bladecheck.errors import BrokenPicture, EmptyPicture, MissingDecoder, NotAPicture, PictureError, PictureTooLarge
+from bladecheck.core import damage, hazards
+from bladecheck.errors import (
+    BrokenPicture,
+    EmptyPicture,
+    MissingDecoder,
+    NotAPicture,
+    PictureError,
+    PictureTooLarge,
+    UnsupportedPicture,
+)
 
 # Opened by class, not by Image.open: its pixel limit is one for the whole process and warns, ours is one for each call.
 DECODERS: dict[str, Callable[[io.BytesIO, str], ImageFile.ImageFile]] = {
@@ -49,6 +58,10 @@ TRANSPOSE = {
 FRAME_COST, MAX_PARTS = 2**16, 300_000
 BAND_PIXELS = 2**22
 """Transparency and deep greys are worked on in bands of so many pixels, so that no second full-size copy is held."""
+UNSUPPORTED = re.compile(
+    r"unsupported|unknown (?:pixel mode|data organization)|not (?:yet )?supported|cannot handle|not implemented", re.I
+)
+"""What Pillow says of files that may well be whole but are of a kind that it does not read."""
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
@@ -84,6 +97,7 @@ class Picture:
         frame_count: frames in the file; 1 unless animated.
         has_gps: the metadata carries a place.
         frames: RGB images in viewing orientation; JPEG may be decoded smaller than width x height.
+        damaged: the file shows signs of lost or changed bytes, so that part of the picture may be missing or wrong.
     """
 
     sha256: str
@@ -93,6 +107,7 @@ class Picture:
     frame_count: int
     has_gps: bool
     frames: tuple[Image.Image, ...] = field(repr=False)
+    damaged: bool = False
 
 
 def sniff(data: bytes) -> str | None:
@@ -128,7 +143,8 @@ def load(data: bytes, limits: PictureLimits | None = None, *, at_least: int | No
             (several times faster on phone photos). None decodes at full size.
 
     Raises:
-        EmptyPicture, NotAPicture, PictureTooLarge, MissingDecoder, BrokenPicture: all are `PictureError`.
+        EmptyPicture, NotAPicture, PictureTooLarge, MissingDecoder, UnsupportedPicture, BrokenPicture: all are
+            `PictureError`.
     """
     limits = limits or PictureLimits()
     if not data:
@@ -145,11 +161,16 @@ def load(data: bytes, limits: PictureLimits | None = None, *, at_least: int | No
     except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PictureTooLarge(f"Decoding the {kind} data would take too much memory.") from error
     except Exception as error:  # decoders raise almost anything on hostile bytes
+        if UNSUPPORTED.search(str(error)):
+            raise UnsupportedPicture(
+                f"This kind of {kind} is not read here ({str(error)[:80]}): save it as a PNG or JPEG."
+            ) from error
         raise BrokenPicture(f"The {kind} data is truncated or corrupt ({type(error).__name__}).") from error
 
 
 def _decode(data: bytes, kind: str, limits: PictureLimits, at_least: int | None) -> Picture:
     _refuse_frames(data, kind, limits)
+    sha256 = hashlib.sha256(data).hexdigest()
     image = _open_heif(data, limits) if kind == "HEIF" else _open(data, kind)
     width, height = image.size
     _refuse_pixels(width, height, limits)
@@ -157,16 +178,21 @@ def _decode(data: bytes, kind: str, limits: PictureLimits, at_least: int | None)
         allowed = limits.max_scan_pixels // max(1, width * height)
         if hazards.jpeg_scans(data, allowed + 1) > allowed:
             raise PictureTooLarge(f"The JPEG has more than {allowed:,} scans of {width} x {height} pixels.")
+        if (whole := damage.with_end(data)) is not data:
+            image = _open(whole, kind)
+            data = whole
+        if at_least is not None:
+            image.draft("RGB", (at_least, at_least))
+    image.load()  # before the metadata, whose reader swallows errors and would leave half a picture as if whole
+    damaged = damage.suspected(data, kind, image)
     orientation, has_gps = _metadata(image)
     if kind == "TIFF":
         orientation = 1  # Pillow turns TIFF pages itself, each by its own tag
-    if at_least is not None and kind == "JPEG":
-        image.draft("RGB", (at_least, at_least))
     frame_count = 1 if kind in ("JPEG", "HEIF") else int(getattr(image, "n_frames", 1))
     frames = tuple(_upright(frame, orientation) for frame in _sample(image, frame_count, limits))
     if orientation >= 5:
         width, height = height, width
-    return Picture(hashlib.sha256(data).hexdigest(), kind, width, height, frame_count, has_gps, frames)
+    return Picture(sha256, kind, width, height, frame_count, has_gps, frames, damaged)
 
 
 def _open(data: bytes, kind: str) -> Image.Image:
@@ -226,14 +252,17 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def _metadata(image: Image.Image) -> tuple[int, bool]:
-    """EXIF orientation (1 if absent) and whether a place is recorded; broken metadata never fails a picture."""
+    """EXIF orientation (1 if absent) and whether a place is recorded; broken metadata never fails a picture.
+
+    Only of a picture that is decoded: for PNG, Pillow would decode it here.
+    """
     orientation, has_gps = 1, False
     try:
         exif = image.getexif()
         found = exif.get(ORIENTATION_TAG, 1)
         orientation = found if found in TRANSPOSE else 1
         has_gps = bool(exif.get_ifd(GPS_TAG))
-    except Exception:  # hostile or damaged EXIF: the pixels still count
+    except Exception:  # Pillow raises almost anything on hostile or damaged EXIF; the pixels still count
         pass
     xmp = image.info.get("xmp", b"")
     text = xmp if isinstance(xmp, bytes) else str(xmp).encode("utf-8", "replace")

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import string
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from bladecheck.core import taxonomy
+from bladecheck.core import taxonomy, wording_file
 from bladecheck.core.bundle import Band
 from bladecheck.core.taxonomy import Decision
 from bladecheck.core.verdict import KnifeAction, Policy, WeaponAction
+from bladecheck.core.wording_file import Plain, Text, Texts
 from bladecheck.errors import PolicyError
 
 DEFAULT = "default"
-PLACEHOLDER = "kind"
-
-
-def _plain(text: str) -> str:
-    """Allow {kind} and no other placeholder."""
-    try:
-        fields = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-    except ValueError as error:
-        raise ValueError(f"braces don't match: {error}") from error
-    if unknown := fields - {PLACEHOLDER}:
-        raise ValueError(f"unknown placeholder {sorted(unknown)[0]!r}; only {{{PLACEHOLDER}}} is filled in")
-    return text
 
 
 def _label(name: str) -> str:
@@ -37,7 +25,6 @@ def _label(name: str) -> str:
     return name
 
 
-Text = Annotated[str, Field(max_length=2000), AfterValidator(_plain)]
 Label = Annotated[str, AfterValidator(_label)]
 
 
@@ -55,26 +42,47 @@ class _File(BaseModel):
     drawing: KnifeAction = "check"
     thresholds: dict[Label, Band] = {}
     wording: dict[Annotated[Decision, Field(strict=False)], Text] = {}
-    alt_text: dict[Annotated[Decision, Field(strict=False)], Text] = {}
+    organisation: Plain | None = None
+    helplines: Plain | None = None
+    post: Texts = {}
+    alt_text: Texts = {}
 
 
-def parse(raw: bytes, source: str) -> Policy:
-    """A policy from the bytes of its file; `source` names it in errors.
+def parse(raw: bytes, source: str, beside: Path | None = None) -> Policy:
+    """A policy from the bytes of its file; `source` names it in errors, a wording file is looked for in `beside`.
 
     Raises:
         PolicyError: naming the key and what is wrong with it.
     """
     try:
         values: dict[str, Any] = tomllib.loads(raw.decode("utf-8"))
+        named = values.pop("wording") if isinstance(values.get("wording"), str) else None
         file = _File.model_validate(values)
     except ValidationError as error:
         raise PolicyError(f"Policy {source}: {_first(error)}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PolicyError(f"Policy {source} is not valid TOML: {error}.") from error
     fields = {name: getattr(file, name) for name in _File.model_fields}
-    fields["wording"] = {str(decision): text for decision, text in file.wording.items()}
-    fields["alt_text"] = {str(decision): text for decision, text in file.alt_text.items()}
-    return Policy(sha256=hashlib.sha256(raw).hexdigest(), **fields)
+    try:
+        words = _words(file, named, beside)
+    except PolicyError as error:
+        raise PolicyError(f"Policy {source}: {error.detail}") from error
+    return Policy(sha256=hashlib.sha256(raw).hexdigest(), **{**fields, **words})
+
+
+def _words(file: _File, named: str | None, beside: Path | None) -> dict[str, Any]:
+    """What the policy says itself, before what its wording file (`named`) says."""
+    words = wording_file.find(named or wording_file.DEFAULT, beside)
+    return {
+        "language": words.language,
+        "organisation": words.organisation if file.organisation is None else file.organisation,
+        "helplines": words.helplines if file.helplines is None else file.helplines,
+        "pointers": tuple(words.pointers),
+        # Advice of the force's own stands alone; without any, the wording file's is shown if the policy names one.
+        "wording": {str(key): text for key, text in (words.advice if named else file.wording).items()},
+        "post": {**words.post, **file.post},
+        "alt_text": {**words.alt_text, **file.alt_text},
+    }
 
 
 def _first(error: ValidationError) -> str:
@@ -105,7 +113,7 @@ def find(name_or_path: str | Path | None = None) -> Policy:
     wanted = str(name_or_path or DEFAULT)
     path = folder() / f"{wanted}.toml" if wanted in available() else Path(wanted)
     try:
-        return parse(path.read_bytes(), str(path))
+        return parse(path.read_bytes(), str(path), path.parent)
     except OSError as error:
         known = ", ".join(available())
         raise PolicyError(f"No policy {wanted!r} ({error.strerror}). Give a TOML file, or one of: {known}.") from error

@@ -19,11 +19,12 @@ from PIL import Image, ImageCms, ImageFilter
 from bladecheck.core import areas as places
 from bladecheck.core import images
 from bladecheck.core.areas import Cells
+from bladecheck.core.bundle import Manifest
 from bladecheck.core.classifier import Classifier
 from bladecheck.core.images import Picture, PictureLimits
 from bladecheck.core.looks import WHOLE, Box
 from bladecheck.core.taxonomy import Decision
-from bladecheck.core.verdict import Policy, Verdict
+from bladecheck.core.verdict import Evidence, Policy, Verdict
 from bladecheck.errors import BrokenPicture
 
 GRAIN = 12
@@ -33,6 +34,8 @@ MARGIN = 28
 """The margin around what the map says is 1 / MARGIN of each side: one cell of a map of 28 x 28."""
 ROUNDS = 3
 """How often the copy's own map may add to what is blurred."""
+FINE = 16
+"""A mask of boxes is drawn at so many pixels to a cell of the map, to say how much of each is covered."""
 MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 OPTIONS: dict[str, dict[str, int | bool]] = {
     "JPEG": {"quality": 90, "optimize": True},
@@ -222,3 +225,39 @@ def _encoded(frame: Image.Image, kind: str) -> bytes:
     except (OSError, ValueError) as error:
         raise BrokenPicture(f"The copy can't be written as {kind}: {error}.") from error
     return buffer.getvalue()
+
+
+def suggested(evidence: Evidence | None, manifest: Manifest) -> tuple[Box, ...]:
+    """Boxes to cover in a picture that was found to show a knife, by its map; the whole if that does not say where."""
+    if evidence is None or float(evidence.max()) < VAGUE_PEAK:
+        return (WHOLE,)
+    return places.boxes(_with_margin(evidence >= places.cut(evidence, manifest)))
+
+
+def covered(frame: Image.Image, areas: Sequence[Box], crop: Box | None = None) -> Image.Image:
+    """The frame in standard colours with these boxes blurred beyond recovery, and only `crop` of it kept.
+
+    Raises:
+        ValueError: if a box does not lie within 0..1 or is empty.
+    """
+    frame = _standard_colours(frame)
+    if areas:
+        frame = Image.composite(mosaic(frame), frame, _soft(places.mask(areas, frame.size)))
+    return frame if crop is None else frame.crop(places.to_pixels(crop, frame.size))
+
+
+def uncovered(evidence: Evidence | None, manifest: Manifest, areas: Sequence[Box], crop: Box | None) -> tuple[Box, ...]:
+    """Where the map of a copy still says blade outside what is covered: boxes in 0..1 of that copy.
+
+    Args:
+        evidence: the copy's map, [rows, columns] in 0..1.
+        areas, crop: what `covered` made the copy with, in 0..1 of the whole picture.
+    """
+    if evidence is None:
+        return ()
+    rows, columns = evidence.shape
+    large = places.mask(areas, (columns * FINE, rows * FINE))
+    part = large.crop(places.to_pixels(crop or WHOLE, large.size)).resize((columns, rows), Image.Resampling.BOX)
+    under = places.grown(np.asarray(part) >= 128, 1)
+    blade = evidence >= (manifest.thresholds.occupied if manifest.outputs.occupancy else 0.5)
+    return places.boxes(blade & ~under)

@@ -39,11 +39,18 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is known of the picture itself: size in pixels, and brightness spread of the model's input, 0 to 255."""
+    """What is known of the picture itself.
+
+    Attributes:
+        width, height: in pixels.
+        contrast: brightness spread of the model's input, 0 to 255.
+        damaged: its file shows signs of damage: what can't be seen any more can't be cleared.
+    """
 
     width: int
     height: int
     contrast: int
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,11 @@ class Policy:
         summary: what the policy is for, in one sentence.
         approver_required: a picture that is not clear may only be used with the name of who approved it and why.
         wording: by decision, the advice that is shown with it; may hold {kind}.
-        alt_text: by decision, a suggestion to start an alternative text from; may hold {kind}.
+        language: of the words that follow, "en" or "cy".
+        organisation, helplines: fill {organisation} and {helplines} of the texts.
+        pointers: what research and others say of such posts, in plain sentences.
+        post: by decision, weapon or kind of blade, a text for a post; may hold {kind} and the two above.
+        alt_text: the same for the text that is read out in place of the picture.
     """
 
     name: str = "default"
@@ -81,6 +92,11 @@ class Policy:
     summary: str = ""
     approver_required: bool = False
     wording: Mapping[str, str] = field(default_factory=dict)
+    language: str = "en"
+    organisation: str = "police"
+    helplines: str = ""
+    pointers: tuple[str, ...] = ()
+    post: Mapping[str, str] = field(default_factory=dict)
     alt_text: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -133,6 +149,7 @@ REASONS: dict[str, str] = {
     "blood": "Blood, or something that looks like it, shows.",
     "too_small": "The picture is too small to judge.",
     "blank": "The picture is blank, or nearly so.",
+    "maybe_damaged": "The file may be damaged: part of the picture may be missing or wrong.",
 }
 BLADE_FEATURES = ("serrated", "holes", "points", "lurid", "several_knives", "in_hand", "blood")
 
@@ -153,9 +170,12 @@ def decide(scores: Scores, seen: Seen, thresholds: Thresholds, gates: Gates, pol
     kind = _likeliest(scores.blade, thresholds.blade_sure) if knife is Decision.HOLD else None
     weapon = _likeliest(scores.weapon, thresholds.weapon_sure) if other is Decision.HOLD else None
     flags = {name for name, cut in thresholds.feature_seen.items() if scores.features.get(name, 0.0) >= cut}
-    actions = (_soften(knife, kind, flags, policy), _cap(gun, policy.gun), _cap(other, policy.other_weapon))
-    reasons = (*_of_knife(knife, kind, flags), *_of_weapons(gun, other, weapon), *_of_scene(knife, flags))
-    return Verdict(max(actions, key=RANK.__getitem__), reasons, scores, kind, weapon=weapon)
+    actions = [_soften(knife, kind, flags, policy), _cap(gun, policy.gun), _cap(other, policy.other_weapon)]
+    reasons = [*_of_knife(knife, kind, flags), *_of_weapons(gun, other, weapon), *_of_scene(knife, flags)]
+    if seen.damaged:
+        actions.append(Decision.CHECK)
+        reasons.append(_reason("maybe_damaged"))
+    return Verdict(max(actions, key=RANK.__getitem__), tuple(reasons), scores, kind, weapon=weapon)
 
 
 def _place(score: float, band: Band) -> Decision:

@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bladecheck.runs import journal
 from bladecheck.errors import RunError
+from bladecheck.runs import journal
 
 MANIFEST, LOCK = "run.json", "lock"
 FORMAT = "bladecheck-run/1"
+HEADER = ("run_id", "model", "policy")
 
 
 def now() -> str:
@@ -115,19 +116,20 @@ class RunFolder:
         replace(self.path / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode("utf-8", "replace"))
 
     def header(self) -> dict[str, Any]:
-        """The journal's first record: which run, model and policy.
+        """The journal's first record: which run, model and policy; from run.json if that line is damaged or lost.
 
         Raises:
-            RunError: no run here, or its first line is damaged.
+            RunError: no run here, or its first line is damaged and run.json does not say the same.
         """
         if not self.exists:
             raise RunError(f"{self.path} holds no run: `bladecheck score ARCHIVE -o {self.path}` makes one.")
         found = next(journal.read(self.journal), None)
-        if not found or found.get("journal") != journal.FORMAT:
-            raise RunError(
-                f"{self.journal} does not begin as a {journal.FORMAT} file: it is damaged or something else."
-            )
-        return found
+        if found and found.get("journal") in journal.FORMATS and set(HEADER) <= set(found):
+            return found
+        manifest = {} if found and "journal" in found else self.manifest()
+        if set(HEADER) <= set(manifest):
+            return {"journal": journal.FORMAT, **{key: manifest[key] for key in HEADER}}
+        raise RunError(f"{self.journal} does not begin as a {journal.FORMAT} file: it is damaged or something else.")
 
 
 def replace(path: Path, data: bytes) -> None:

@@ -35,22 +35,29 @@ class Behind:
 def look_back(path: Path, again: Again) -> Behind:
     """Read a journal for what need not be done again.
 
-    A row counts as finished only if its picture is: the process may have died between the two.
+    A row counts as finished only if its picture is: the process may have died between the two. Where lines are damaged,
+    a row that failed is done again: the damaged line may be a later one that says it did not.
     """
     pictures: dict[bytes, bool] = {}
     rows: dict[bytes, bytes | None] = {}
+    failed: set[bytes] = set()
+    damaged = False
     for record in journal.read(path):
         if record is None:
-            continue
-        if "picture" in record:
+            damaged = True
+        elif "picture" in record:
             pictures[bytes.fromhex(record["picture"])] = record["result"]["status"] == "ok"
         elif "row" in record:
             identity = bytes.fromhex(record["row"])
             rows.pop(identity, None)
+            failed.discard(identity)
             if not _once_more(record, again):
                 rows[identity] = bytes.fromhex(record["sha256"]) if record.get("sha256") else None
-    scored = {sha256 for sha256, ok in pictures.items() if ok or not again.failed}
-    return Behind({identity for identity, sha256 in rows.items() if sha256 is None or sha256 in scored}, scored)
+                if record["status"] in ("failed", "remote"):
+                    failed.add(identity)
+    scored = {sha256 for sha256, ok in pictures.items() if ok or not (again.failed or damaged)}
+    finished = {identity for identity, sha256 in rows.items() if sha256 is None or sha256 in scored}
+    return Behind(finished - failed if damaged else finished, scored)
 
 
 def _once_more(record: journal.Record, again: Again) -> bool:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,8 +17,8 @@ from bladecheck import __version__
 from bladecheck.archives.item import Item
 from bladecheck.archives.values import clean
 from bladecheck.core.result import Result
-from bladecheck.runs.columns import NAMES, SCHEMA, Row
 from bladecheck.core.taxonomy import BLADES, FEATURES, LABELS, WEAPONS
+from bladecheck.runs.columns import NAMES, SCHEMA, Row
 
 Record = dict[str, Any]
 PEAK = ("peak_left", "peak_top", "peak_right", "peak_bottom")
@@ -35,6 +36,17 @@ def row_id(source: str, item: Item, occurrence: int) -> str:
     """
     parts = (source, item.member or item.media_url or "", item.post_id or "", item.media_index, occurrence)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def identified(items: Iterable[Item], label: Callable[[str], str]) -> Iterator[tuple[str, str, Item]]:
+    """Row id, published source name and item of every item, in order. Ids of places are kept as bytes: they add up."""
+    seen: Counter[bytes] = Counter()
+    for item in items:
+        source = label(item.source_path)
+        place = bytes.fromhex(row_id(source, item, 0))
+        identity = row_id(source, item, seen[place]) if place in seen else place.hex()
+        seen[place] += 1
+        yield identity, source, item
 
 
 def header(run_id: str, model: Mapping[str, str], policy: Mapping[str, str], fmt: str) -> Record:

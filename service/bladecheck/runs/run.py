@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from bladecheck import __version__
+from bladecheck.archives.item import Item
+from bladecheck.errors import BladecheckError, RunError
 from bladecheck.runs import folder as run_folder
 from bladecheck.runs import rows
-from bladecheck.archives.item import Item
 from bladecheck.runs.engines import Claims, Engine, Outcome, Task
-from bladecheck.errors import BladecheckError, RunError
-from bladecheck.runs.provenance import Inputs
-from bladecheck.runs.journal import FORMAT, Journal
-from bladecheck.runs.table import Ledger
-from bladecheck.runs.resume import Again, Behind, look_back
 from bladecheck.runs.folder import RunFolder
+from bladecheck.runs.journal import FORMAT, Journal
+from bladecheck.runs.provenance import Inputs
+from bladecheck.runs.resume import Again, Behind, look_back
 from bladecheck.runs.summary import Summary, summarise
+from bladecheck.runs.table import Ledger
 
 PACKAGES = ("numpy", "onnxruntime", "pillow", "pdqhash", "pi-heif")
 CARD = ("summary", "limits", "thresholds", "gates", "metrics", "data")
@@ -133,14 +133,9 @@ class Run:
 
     def _tasks(self, behind: Behind) -> Iterator[Task]:
         """What is to be scored; rows that need no scoring are written on the way."""
-        seen: Counter[bytes] = Counter()
-        for item in self._items:
+        for identity, source, item in rows.identified(self._items, self._inputs.label):
             if self._stop.is_set():
                 return
-            source = self._inputs.label(item.source_path)
-            place = bytes.fromhex(rows.row_id(source, item, 0))
-            identity = rows.row_id(source, item, seen[place]) if place in seen else place.hex()
-            seen[place] += 1
             if bytes.fromhex(identity) in behind.rows:
                 self._tick(DONE_BEFORE)
                 continue
@@ -178,7 +173,12 @@ class Run:
         manifest["inputs"] = [entry for entry in manifest["inputs"] if entry["name"] not in names] + entries
         manifest["model_card"] = {name: self._engine.card.get(name) for name in CARD}
         manifest["timezone"] = self._options.timezone
-        session: dict[str, Any] = {"started": run_folder.now(), "finished": None, "ended": None, "bladecheck": __version__}
+        session: dict[str, Any] = {
+            "started": run_folder.now(),
+            "finished": None,
+            "ended": None,
+            "bladecheck": __version__,
+        }
         session |= {"python": platform.python_version(), "platform": platform.platform(), "packages": _versions()}
         session |= self._options.provenance
         manifest["sessions"].append(session)

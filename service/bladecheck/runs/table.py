@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
-from bladecheck.runs import duplicates, journal, rows
 from bladecheck.errors import RunError
+from bladecheck.runs import duplicates, journal, rows
 from bladecheck.runs.columns import Row
 from bladecheck.runs.folder import RunFolder
 
@@ -36,6 +36,9 @@ FROM rows LEFT JOIN pictures USING (sha256) LEFT JOIN firsts AS own USING (sha25
 LEFT JOIN clusters USING (sha256) LEFT JOIN firsts AS head ON head.sha256 = clusters.first
 WHERE rows.sha256 IS NULL OR pictures.sha256 IS NOT NULL ORDER BY sort, rows.id
 """
+COUNTED = """
+SELECT COUNT(*) FROM rows LEFT JOIN pictures USING (sha256) WHERE rows.sha256 IS NULL OR pictures.sha256 IS NOT NULL
+"""
 UNFINISHED = "SELECT COUNT(*) FROM rows WHERE sha256 IS NOT NULL AND sha256 NOT IN (SELECT sha256 FROM pictures)"
 
 
@@ -45,7 +48,8 @@ class Ledger:
     Attributes:
         head: the journal's header.
         unfinished: rows whose picture was still being scored when the run was stopped; they are not among `rows`.
-        damaged: journal lines that could not be read and were passed over.
+        count: rows whose picture is scored, or that have none; they are what `rows` gives.
+        damaged: journal lines that are damaged or lost and were passed over.
 
     Raises:
         RunError: no run there, or a journal that does not begin as one.
@@ -64,6 +68,7 @@ class Ledger:
                     self._take(record, line)
                 self._db.execute(FIRSTS)
                 self._group()
+            self.count: int = self._db.execute(COUNTED).fetchone()[0]
             self.unfinished: int = self._db.execute(UNFINISHED).fetchone()[0]
         except sqlite3.Error as error:
             raise RunError(f"The rows can't be put together: {error} (is there room for temporary files?).") from error

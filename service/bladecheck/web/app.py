@@ -12,8 +12,11 @@ from bladecheck import __version__
 from bladecheck.core.verdict import Policy
 from bladecheck.web import api_docs, health, http_errors, pages, v1, v2
 from bladecheck.web.body_limits import Bodies
+from bladecheck.web.head_requests import HeadAsGet
 from bladecheck.web.keys import Guard
 from bladecheck.web.metrics import Metrics
+from bladecheck.web.origins import OwnPagesOnly
+from bladecheck.web.proxies import Forwarded
 from bladecheck.web.request_log import Observe
 from bladecheck.web.settings import Settings
 from bladecheck.web.workers import ClassifierSource, Workers
@@ -31,10 +34,14 @@ def create_app(source: ClassifierSource, settings: Settings, policy: Policy | No
     app.state.settings, app.state.policy, app.state.metrics = settings, policy or Policy(), Metrics()
     app.state.workers = Workers(source, settings, app.state.policy, app.state.metrics)
     http_errors.install(app)
-    # The last one added sees a request first: observe, then bound its body, then ask for the key.
+    app.add_middleware(HeadAsGet)
+    # The last one added sees a request first: say who asks, observe, bound its body, refuse other
+    # sites' pages, ask for the key.
     app.add_middleware(Guard, settings=settings)
+    app.add_middleware(OwnPagesOnly, settings=settings)
     app.add_middleware(Bodies, settings=settings, metrics=app.state.metrics)
     app.add_middleware(Observe, workers=app.state.workers, metrics=app.state.metrics)
+    app.add_middleware(Forwarded, settings=settings)
     app.include_router(health.router)
     app.include_router(v1.router)
     app.include_router(v2.router)

@@ -53,7 +53,7 @@ class Bodies:
             await self._send(message, body, receive, send)
 
         try:
-            if refusal := self._refusal(body.declared):
+            if refusal := scope.get(http_errors.REFUSAL) or self._refusal(body.declared):
                 await http_errors.answer(scope, refusal)(scope, receiving, sending)
             else:
                 await self.app(scope, receiving, sending)

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
@@ -18,6 +19,12 @@ MEDIA_TYPE = "application/problem+json"
 OIP_PREFIX = "/v2"
 CODE = "bladecheck.code"
 """Key of the request's scope under which the code of its problem is left for counting."""
+
+
+REFUSAL = "bladecheck.refusal"
+"""Key of the request's scope under which the connection leaves the error that answers it, whatever it asks for."""
+CUT_OFF = "bladecheck.cut_off"
+"""Key of the request's scope: its connection was too slow and had to make room for another."""
 
 
 class RequestError(BladecheckError):
@@ -49,6 +56,12 @@ class KeyRequired(RequestError):
         self.headers["WWW-Authenticate"] = 'Basic realm="Bladecheck: the key is the password", charset="UTF-8"'
 
 
+class CrossSite(RequestError):
+    """Another site's web page made the request."""
+
+    code, status = "cross_site", 403
+
+
 class BodyTooSlow(RequestError):
     """The body came too slowly or stopped coming."""
 
@@ -73,6 +86,12 @@ class UnsupportedMedia(RequestError):
     code, status = "unsupported_media_type", 415
 
 
+class ForeignHost(RequestError):
+    """The request names a host that is not ours."""
+
+    code, status = "foreign_host", 421
+
+
 class BadInput(RequestError):
     """Well-formed, but not what the endpoint takes."""
 
@@ -89,6 +108,12 @@ class UnknownModel(RequestError):
     """An Open Inference request for a model or version that is not served."""
 
     code, status = "unknown_model", 404
+
+
+class HeadersTooLarge(RequestError):
+    """More bytes of headers than allowed."""
+
+    code, status = "headers_too_large", 431
 
 
 class RateLimited(RequestError):
@@ -129,6 +154,9 @@ TITLES = {
     "bad_multipart": "The multipart body can't be read",
     "body_too_large": "The request is too large",
     "body_too_slow": "The body came too slowly",
+    "cross_site": "Asked for by another site",
+    "foreign_host": "Not a name of this service",
+    "headers_too_large": "The headers are too large",
     "internal": "Something went wrong here",
     "key_required": "An API key is required",
     "not_found": "No such page",
@@ -203,6 +231,12 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         return answer(request.scope, _from_validation(error))
 
+    async def gone(request: Request, error: Exception) -> Response:
+        if request.scope.get(CUT_OFF):
+            return answer(request.scope, BodyTooSlow("It was the slowest when another client needed its place."))
+        return answer(request.scope, ClientGone("The client closed the connection before its request was whole."))
+
+    app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(RequestError, ours)
     app.add_exception_handler(PictureError, ours)
     app.add_exception_handler(HTTPException, http)

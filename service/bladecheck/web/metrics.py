@@ -24,6 +24,12 @@ class Metrics:
         self._decisions = Counter("bladecheck_decisions", "Pictures by decision.", ("decision",), registry=registry)
         self._failures = Counter("bladecheck_failures", "Pictures that failed, by code.", ("code",), registry=registry)
         self._problems = Counter("bladecheck_problems", "Requests refused, by code.", ("code",), registry=registry)
+        self._cut = Counter(
+            "bladecheck_connections_cut",
+            "Connections closed, or not taken, for want of room: slow, idle, or full.",
+            ("why",),
+            registry=registry,
+        )
         self._stages = Histogram(
             "bladecheck_stage_seconds",
             "Time per picture and stage: wait (for a thread), decode, judge (prepare and inference), redact.",
@@ -51,6 +57,10 @@ class Metrics:
     def refused(self, code: str) -> None:
         """Count one problem answer by its code."""
         self._problems.labels(code).inc()
+
+    def cut(self, why: str) -> None:
+        """Count one connection that had to make room, or for which there was none."""
+        self._cut.labels(why).inc()
 
     def judged(self, result: Mapping[str, Any]) -> None:
         """Count one picture's decision, and its failure if it is one."""

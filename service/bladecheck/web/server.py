@@ -23,8 +23,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from bladecheck.errors import ServerError
+from bladecheck.web.connections import SPARE, Connections
 from bladecheck.web.logs import configuration
 from bladecheck.web.protocol import PatientProtocol
+from bladecheck.web.proxies import Proxies
 from bladecheck.web.settings import Settings
 from bladecheck.web.workers import Workers
 
@@ -34,6 +36,8 @@ SHORT_LIFE = 5.0
 LAST_ACCEPTS = 0.1
 SO_ATTACH_FILTER, BPF_RETURN = 26, 0x06
 BACKLOG = 2048
+OWN_FILES = 64
+"""Open files that the process itself may need."""
 
 
 class DrainingServer(uvicorn.Server):
@@ -108,6 +112,28 @@ def listen(settings: Settings) -> socket.socket:
     return bound
 
 
+def connection_limit(wanted: int) -> int:
+    """Connections that this process may hold: as many as wanted, or as the system's limit of open files allows.
+
+    That limit is raised as far as it may be. A burst of newcomers is taken in before any of them can be turned away,
+    and an accept that fails for want of a file would drop honest ones, hence the room for BACKLOG.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return wanted
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + SPARE + BACKLOG + OWN_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(hard, needed)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY or soft >= wanted + SPARE + OWN_FILES:
+        return wanted
+    possible = max(1, soft - SPARE - OWN_FILES)
+    logger.warning("fewer connections", extra={"open_files": soft, "wanted": wanted, "connections": possible})
+    return possible
+
+
 def address(bound: socket.socket) -> str:
     """The URL to open."""
     host, port = bound.getsockname()[:2]
@@ -119,14 +145,21 @@ def run_one(settings: Settings, build: Build, bound: socket.socket, stop_without
     """Serve in this process until told to stop; False if the model could not be loaded."""
     log = configuration(settings.log_level)
     app = build(settings)
-    protocol = type("Protocol", (PatientProtocol,), {"header_seconds": settings.header_seconds})
+    connections = Connections(
+        connection_limit(settings.max_connections),
+        settings.connections_per_client,
+        settings.body_bytes_per_second,
+        app.state.metrics,
+    )
+    kept = {"header_seconds": settings.header_seconds, "room": connections}
+    protocol = type("Protocol", (PatientProtocol,), {**kept, "proxies": Proxies(settings.trusted_proxies)})
     options: dict[str, Any] = {
         "log_config": log,
         "access_log": False,
         "server_header": False,
+        "proxy_headers": False,  # uvicorn would believe whatever runs on this machine; see bladecheck.web.proxies
         "ws": "none",
         "http": protocol,
-        "limit_concurrency": settings.max_connections,
         "timeout_keep_alive": settings.keep_alive_seconds,
         "timeout_graceful_shutdown": settings.shutdown_seconds,
         "backlog": BACKLOG,

@@ -44,6 +44,17 @@ class Settings(BaseSettings):
         description="POST requests per API key (or per address, without keys) and minute; 0: no limit. "
         "Unset: 600 beyond loopback, no limit on loopback.",
     )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Names that the service is reached by, separated by commas, as in a browser's address bar but "
+        "without port; `*`: any. Always allowed: `localhost`, numeric addresses and the name in `BLADECHECK_HOST`. "
+        "Unset with API keys beyond loopback: any.",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses or networks (`10.0.0.0/8`) of your reverse proxies, separated by commas. Only from them "
+        "`X-Forwarded-For` and `X-Forwarded-Proto` are believed.",
+    )
     processes: int = Field(1, ge=1, le=256, description="Server processes. One with a thread per core is best.")
     threads: int | None = Field(
         None, ge=1, le=256, description="Pictures worked on at once per process. Unset: the cores over the processes."
@@ -67,7 +78,18 @@ class Settings(BaseSettings):
         1, ge=0, description="After SIGTERM: time in which requests are still taken, while readiness says no."
     )
     shutdown_seconds: int = Field(60, ge=1, description="After that: time that running requests have to finish.")
-    max_connections: int = Field(800, ge=1, description="Open connections; beyond it requests get 503.")
+    max_connections: int = Field(
+        800,
+        ge=1,
+        description="Open connections of one process; beyond it the slowest is closed for each new one, and if none is "
+        "slow, requests get 503 (probes do not).",
+    )
+    max_connections_per_client: int | None = Field(
+        None,
+        ge=0,
+        description="Open connections of one address (IPv6: one /64 network), or requests of one that a trusted proxy "
+        "names; beyond it likewise. 0: no limit. Unset: half of `BLADECHECK_MAX_CONNECTIONS`.",
+    )
     picture_max_bytes: int = Field(32 * MEBIBYTE, ge=1, description="Bytes of one picture; more is too_large.")
     picture_max_pixels: int = Field(64_000_000, ge=1, description="Pixels of one picture, before decoding.")
     picture_frames: int = Field(4, ge=1, le=64, description="Frames that are looked at in an animation.")
@@ -79,7 +101,7 @@ class Settings(BaseSettings):
         "info", pattern="^(debug|info|warning|error)$", description="Least severe log lines: debug to error."
     )
 
-    @field_validator("api_key_hashes", mode="before")
+    @field_validator("allowed_hosts", "api_key_hashes", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -90,6 +112,24 @@ class Settings(BaseSettings):
         for text in value:
             if not re.fullmatch(r"[0-9a-f]{64}", text):
                 raise ValueError("each is 64 hexadecimal digits: the SHA-256 of a key, not the key")
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            if not re.fullmatch(r"\*|[A-Za-z0-9._-]+", text):
+                raise ValueError(f"{text!r} is no host name; write it without scheme, port or path, or * for any")
+        return tuple(text.lower().rstrip(".") for text in value)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                ipaddress.ip_network(text)
+            except ValueError as error:
+                raise ValueError(f"{text!r} is neither an IP address nor a network such as 10.0.0.0/8") from error
         return value
 
     @model_validator(mode="after")
@@ -123,6 +163,22 @@ class Settings(BaseSettings):
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
+
+    @property
+    def connections_per_client(self) -> int:
+        """Connections of one client; 0 is no limit."""
+        given = self.max_connections_per_client
+        return max(1, self.max_connections // 2) if given is None else given
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """Names in Host that are answered, besides numeric addresses; `*` is any.
+
+        With API keys beyond loopback all are: a browser gives a key only to the name that it was typed in for.
+        """
+        if self.api_key_hashes and not self.on_loopback and not self.allowed_hosts:
+            return frozenset("*")
+        return frozenset({"localhost", self.host.lower(), *self.allowed_hosts})
 
     @property
     def rate(self) -> int:

@@ -34,13 +34,27 @@ def media_type(request: Request) -> str:
     return message.get_content_type() if request.headers.get("content-type") else ""
 
 
+def refuse_compressed(request: Request) -> None:
+    """Take bodies only as they are: a compressed one would have to be unpacked before its size is known.
+
+    Raises:
+        UnsupportedMedia: if the request names any Content-Encoding but identity.
+    """
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise UnsupportedMedia(
+            f"The body has Content-Encoding {encoding[:40]!r}; send it as it is: pictures are compressed already."
+        )
+
+
 @asynccontextmanager
 async def form(request: Request, max_files: int) -> AsyncGenerator[FormData]:
     """The parsed multipart form, held in memory and freed at the end. Use this, never `request.form()`.
 
     Raises:
-        BadMultipart, TooManyPictures: both are `RequestError`.
+        BadMultipart, TooManyPictures, UnsupportedMedia: all are `RequestError`.
     """
+    refuse_compressed(request)
     try:
         async with aclosing(request.stream()) as stream:
             parser = MemoryParser(request.headers, stream, max_files=max_files, max_fields=100)
@@ -62,10 +76,11 @@ async def pictures(request: Request, max_files: int) -> list[bytes]:
     """The bytes of each picture of a request, in order: its `file` parts, or the one picture that is its body.
 
     Raises:
-        UnsupportedMedia: if the body is neither multipart/form-data nor image/*.
+        UnsupportedMedia: if the body is neither multipart/form-data nor image/*, or compressed once more.
         BadInput: if there is no `file` part, or a part that is no file.
         BadMultipart, TooManyPictures: see `form`.
     """
+    refuse_compressed(request)
     kind = media_type(request)
     if kind == "multipart/form-data":
         async with form(request, max_files) as parts:

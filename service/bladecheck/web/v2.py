@@ -15,9 +15,9 @@ from fastapi import APIRouter, Request, Response
 from bladecheck import __version__
 from bladecheck.core.bundle import Bundle
 from bladecheck.core.result import Result
-from bladecheck.web import v2_tensors
+from bladecheck.web import uploads, v2_tensors
 from bladecheck.web.disconnect import attend
-from bladecheck.web.http_errors import BadTensor, NotReady, UnknownModel, UnsupportedMedia
+from bladecheck.web.http_errors import BadTensor, NotReady, UnknownModel
 from bladecheck.web.schemas import InferenceError
 from bladecheck.web.v2_tensors import InferenceRequest, InputTensor, OutputTensor, Pixels
 from bladecheck.web.workers import Workers
@@ -112,8 +112,7 @@ async def infer(request: Request, name: str, version: str | None = None) -> Resp
     """Judge the pictures of one input; all outputs are given unless some are asked for by name."""
     bundle = _bundle(request, name, version)
     _workers(request).admit()
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise UnsupportedMedia("Compressed requests are not accepted: pictures are compressed already.")
+    uploads.refuse_compressed(request)
     body, header_length = await request.body(), request.headers.get("inference-header-content-length")
     wanted, tensor, values = await attend(request, _workers(request).run(_read, body, header_length))
     most = request.app.state.settings.max_files

@@ -66,7 +66,11 @@ def browser() -> Iterator[Browser]:
         pytest.skip("needs Chromium: apt-get install chromium")
     expect.set_options(timeout=20_000)
     with sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        opened = running.chromium.launch(
+            executable_path=path,
+            args=["--no-sandbox", "--disable-dev-shm-usage"],
+            ignore_default_args=["--disable-back-forward-cache"],  # as in a browser that people use
+        )
         yield opened
         opened.close()
 

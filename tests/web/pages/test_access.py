@@ -43,6 +43,32 @@ def results(page: Page, site: str, pictures: dict[str, Path]) -> None:
         summary.click()
 
 
+def editor(page: Page, site: str, pictures: dict[str, Path]) -> None:
+    page.goto(site)
+    page.set_input_files("input[type=file]", [pictures["hold"], pictures["clear"]])
+    page.get_by_role("button", name="Check pictures").click()
+    page.get_by_role("heading", name="2 pictures checked").wait_for()
+    for _ in range(2):
+        page.get_by_role("button", name="Change the copy").first.click()
+    page.get_by_role("button", name="Cut the picture").first.click()
+    page.locator(".bc-old").first.wait_for()
+    expect(page.locator(".bc-old")).to_have_count(0)
+
+
+def copy_by_numbers_with_error(page: Page, site: str, pictures: dict[str, Path]) -> None:
+    page.goto(f"{site}/copy")
+    page.get_by_label("Left, %").first.fill("much")
+    page.get_by_role("button", name="Make the copy").click()
+    page.locator(".govuk-error-summary").wait_for()
+
+
+def copy_by_numbers(page: Page, site: str, pictures: dict[str, Path]) -> None:
+    page.goto(f"{site}/copy")
+    page.get_by_label("Picture", exact=True).set_input_files(pictures["hold"])
+    page.get_by_role("button", name="Make the copy").click()
+    page.get_by_role("heading", name="The copy of hold.png").wait_for()
+
+
 def record_form(page: Page, site: str, pictures: dict[str, Path]) -> None:
     results(page, site, pictures)
     page.get_by_role("button", name="Make a record").click()
@@ -77,10 +103,13 @@ PLACES: list[Step] = [
     start_with_error,
     chosen,
     results,
+    editor,
+    copy_by_numbers,
+    copy_by_numbers_with_error,
     record_form,
     record_form_with_errors,
     record,
-    *map(at, ("/help", "/model", "/privacy", "/accessibility", "/no-such-page")),
+    *map(at, ("/copy", "/help", "/model", "/privacy", "/accessibility", "/no-such-page")),
 ]
 EVERYWHERE = pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
 FOCUS = """() => {
@@ -137,7 +166,7 @@ def test_the_keyboard_alone_is_enough(page: Page, site: str, pictures: dict[str,
     press_until(page, "picture-1-reveal")
     page.keyboard.press("Space")
     expect(page.locator("#picture-1-reveal")).to_be_checked()
-    press_until(page, "Download the blurred copy of hold.png")
+    press_until(page, "Download the covered copy of hold.png")
     with page.expect_download():
         page.keyboard.press("Enter")
     press_until(page, "Suggested wording and alt text for hold.png")

@@ -58,7 +58,7 @@ def test_the_page_says_what_the_library_says(
     send(page, site, pictures["hold"])
     page.locator("#picture-1").wait_for()
     sealed = page.locator("#picture-1 [name=sealed]").get_attribute("value") or ""
-    shown = json.loads(b64decode(sealed.split(".")[0], altchars="-_"))["result"]
+    shown = json.loads(b64decode(sealed.split(".")[0], altchars="-_"))["value"]["result"]
     assert shown == classify_bytes(pictures["hold"].read_bytes(), classifier, find())
 
 
@@ -105,7 +105,7 @@ def test_an_animation_is_judged_by_its_worst_frame(page: Page, site: str, tmp_pa
     expect(card.locator(".bc-card__word")).to_contain_text("Hold")
     expect(card.locator("figcaption")).to_contain_text("The file is animated.")
     expect(card.locator(".bc-picture__marks")).to_have_count(0)
-    expect(card.locator(".bc-copy")).to_contain_text("no knife was found in its first frame")
+    expect(card.locator(".bc-copy")).to_contain_text("The check found no blade in this copy.")
 
 
 def test_the_blurred_copy_is_a_clean_picture_without_the_knife(
@@ -113,14 +113,14 @@ def test_the_blurred_copy_is_a_clean_picture_without_the_knife(
 ) -> None:
     send(page, site, pictures["hold"])
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download the blurred copy").click()
-    assert download.value.suggested_filename == "hold-blurred.jpg"
+        page.get_by_role("link", name="Download the covered copy").click()
+    assert download.value.suggested_filename == "hold-covered.jpg"
     data = Path(download.value.path()).read_bytes()
     assert classify_bytes(data, classifier, find())["decision"] == "clear"
     with Image.open(io.BytesIO(data)) as copy:
         assert not copy.getexif()
         assert "icc_profile" not in copy.info
-    expect(page.locator(".bc-copy")).to_contain_text("We checked the copy too: Clear.")
+    expect(page.locator(".bc-copy")).to_contain_text("The check found no blade in this copy.")
 
 
 def test_a_place_in_the_file_is_warned_of_and_left_out_of_the_copy(
@@ -129,7 +129,7 @@ def test_a_place_in_the_file_is_warned_of_and_left_out_of_the_copy(
     send(page, site, pictures["place"])
     expect(page.locator("#picture-1 .govuk-warning-text")).to_contain_text("says where the picture was taken")
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download a copy without the place").click()
+        page.get_by_role("link", name="Download a copy without hidden data").click()
     with Image.open(str(download.value.path())) as copy:
         assert not copy.getexif()
 
@@ -190,14 +190,6 @@ def test_progress_is_announced(page: Page, site: str, pictures: dict[str, Path])
     assert re.fullmatch(r"1 to hold, 1 clear\.", said[-1])
 
 
-def test_going_back_leads_to_a_fresh_start(page: Page, site: str, pictures: dict[str, Path]) -> None:
-    send(page, site, pictures["clear"])
-    page.locator("#picture-1").wait_for()
-    page.go_back()
-    expect(page.get_by_role("button", name="Check pictures")).to_be_visible()
-    expect(page.locator(".bc-card")).to_have_count(0)
-
-
 def test_everything_works_without_scripts(plain_page: Page, site: str, pictures: dict[str, Path]) -> None:
     page = plain_page
     send(page, site, pictures["hold"], pictures["place"], pictures["broken"])
@@ -207,7 +199,7 @@ def test_everything_works_without_scripts(plain_page: Page, site: str, pictures:
     page.locator("#picture-1-reveal").check()
     expect(page.locator("#picture-1 .bc-picture__image")).to_have_css("filter", "none")
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download the blurred copy").click()
+        page.get_by_role("link", name="Download the covered copy").click()
     with Image.open(str(download.value.path())) as copy:
         assert copy.size == (321, 243)
     page.locator("#picture-1 summary").first.click()

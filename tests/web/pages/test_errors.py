@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from web.pages.fetching import fetch
 from playwright.sync_api import Browser, Page, Route, expect
 
 from bladecheck.core.classifier import Classifier
 from bladecheck.web.app import create_app
 from bladecheck.web.keys import new_key
 from bladecheck.web.settings import Settings
+from web.pages.fetching import fetch
 
 Serve = Callable[..., AbstractContextManager[str]]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bladecheck.core import policy_file
+from bladecheck.core import policy_file, wording_file
 from bladecheck.core.taxonomy import Decision
 from bladecheck.core.verdict import Policy
 from bladecheck.errors import PictureError
@@ -26,7 +28,7 @@ def subclasses(kind: type) -> set[type]:
 
 
 def test_every_decision_has_words() -> None:
-    for table in (wording.ANSWERS, wording.STEPS, wording.BESIDE_POLICY, wording.COPY_AGAIN):
+    for table in (wording.ANSWERS, wording.STEPS, wording.BESIDE_POLICY):
         assert set(table) == set(Decision)
     assert len({answer.word for answer in wording.ANSWERS.values()}) == len(Decision)
 
@@ -63,6 +65,40 @@ def test_shipped_policies_give_steps_without_placeholders(name: str, decision: s
 
 def test_nothing_is_said_to_be_blurred_where_only_a_firearm_shows() -> None:
     assert "blurred" not in (wording.alt_text(result("hold", "no_knife", "gun"), policy_file.find("default")) or "")
+
+
+@pytest.mark.parametrize("decision", ["check", "cannot_judge"])
+def test_no_words_claim_a_knife_where_nobody_is_sure(decision: str) -> None:
+    for rules in (policy_file.find(), policy_file.find("only-when-necessary")):
+        found = result(decision, "knife_unsure", "gun_unsure")
+        said = (wording.post(found, rules) or "") + (wording.alt_text(found, rules) or "")
+        assert not re.search("recovered|took|weapon|firearm", said)
+
+
+def test_words_differ_by_answer_and_kind() -> None:
+    rules = policy_file.find()
+    found = [
+        result("hold", "knife"),
+        result("hold", "knife", kind="kitchen"),
+        result("hold", "knife", kind="zombie"),
+        result("hold", "no_knife", "gun"),
+        result("check", "knife_unsure"),
+        result("clear", "no_knife"),
+    ]
+    assert len({wording.post(one, rules) for one in found}) == len(found)
+    assert wording.post(result("cannot_judge", "broken"), rules) is None
+
+
+@pytest.mark.parametrize("name", wording_file.available())
+@pytest.mark.parametrize("decision", list(Decision))
+def test_an_alt_text_is_a_text(name: str, decision: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'name = "mine"\nsummary = "A test."\norganisation = "Anytown Police"\nwording = "{name}"\n')
+    rules = policy_file.find(path)
+    assert rules.language == name
+    said = wording.alt_text(result(decision, "knife"), rules) or ""
+    assert "Anytown Police" in said
+    assert not re.match("Describe|Say|Write|Do not|Disgrif", said)
 
 
 def test_the_summary_counts_the_pressing_first() -> None:

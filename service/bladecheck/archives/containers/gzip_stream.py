@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import zlib
 from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from bladecheck.archives.containers.limits import MIB, ArchiveLimits
-from bladecheck.errors import ArchiveError
+from bladecheck.errors import ArchiveError, DamagedArchive
 
 CHUNK = 64 * 1024
 # Each kept state costs about 50 KiB.
@@ -30,22 +31,48 @@ class _State:
 class SeekableGzip(io.RawIOBase):
     """The unpacked bytes of a gzip file (several members in a row too), seekable both ways in bounded time and memory.
 
-    Not thread-safe: callers hold a lock around seek and read.
+    Not thread-safe: callers hold a lock around seek and read (a `view` does).
+
+    Args:
+        file: the packed bytes, seekable; a path is opened.
+        limits: how far it may unpack.
+        packed: bytes of `file`, where it is no path.
+        name: what errors call it.
 
     Raises:
-        ArchiveError: on reading, where the data is damaged or unpacks beyond the limits.
+        EOFError: on reading, where the data ends too early.
+        DamagedArchive: on reading, where it is damaged; each member's checksum is looked at where it ends.
+        ArchiveError: it unpacks beyond the limits.
     """
 
-    def __init__(self, path: Path, limits: ArchiveLimits) -> None:
-        self._file = path.open("rb")
-        self._path = path
-        packed = os.fstat(self._file.fileno()).st_size
+    def __init__(self, file: Path | BinaryIO, limits: ArchiveLimits, packed: int = 0, name: str = "") -> None:
+        self._file: BinaryIO = file.open("rb") if isinstance(file, Path) else file
+        self._name = file.name if isinstance(file, Path) else name
+        packed = os.fstat(self._file.fileno()).st_size if isinstance(file, Path) else packed
+        self._lock = threading.Lock()
         self._most = min(limits.total_bytes, max(4 * limits.ratio_floor, packed * limits.ratio))
         self._spacing = 4 * MIB
         self._now = _State(0, 0, b"", zlib.decompressobj(GZIP_WINDOW))
         self._states = [self._copy()]
         self._wanted = 0
         self._ready = b""
+
+    def view(self, start: int) -> io.BufferedReader:
+        """A stream from `start` to the end with a place of its own; any number may be read at once, from any thread."""
+        return io.BufferedReader(_View(self, self._lock, start), CHUNK)
+
+    def damage(self) -> str | None:
+        """Reads all of it, and says what is wrong if a checksum is not met; that it ends too early is not meant."""
+        with self._lock:
+            self.seek(0)
+            try:
+                while self.read(CHUNK):
+                    pass
+            except DamagedArchive as error:
+                return error.detail
+            except EOFError:
+                pass
+        return None
 
     def readable(self) -> bool:
         return True
@@ -103,16 +130,16 @@ class SeekableGzip(io.RawIOBase):
                 now.engine = zlib.decompressobj(GZIP_WINDOW)
             packed = now.pending or self._file.read(CHUNK)
             if not packed:
-                raise ArchiveError(f"{self._path.name} ends too early; was the download cut short?")
+                raise EOFError(f"{self._name} ends too early; was the download cut short?")
             try:
                 data: bytes = now.engine.decompress(packed, CHUNK * 4)
             except zlib.error as error:
-                raise ArchiveError(f"{self._path.name} is damaged: {error}") from error
+                raise DamagedArchive(f"{self._name} is damaged: {error}") from error
             now.pending = now.engine.unconsumed_tail
             now.into = self._file.tell()
             now.out += len(data)
             if now.out > self._most:
-                raise ArchiveError(f"{self._path.name} unpacks to more than {self._most} bytes; refused as a bomb")
+                raise ArchiveError(f"{self._name} unpacks to more than {self._most} bytes; refused as a bomb")
             if data:
                 self._keep()
                 return data
@@ -133,3 +160,32 @@ class SeekableGzip(io.RawIOBase):
         self._now = _State(state.out, state.into, state.pending, state.engine.copy())
         self._file.seek(state.into)
         self._ready = b""
+
+
+class _View(io.RawIOBase):
+    """A place in the unpacked bytes; every read takes the lock, goes there, and reads."""
+
+    def __init__(self, whole: SeekableGzip, lock: threading.Lock, at: int) -> None:
+        self._whole, self._lock, self._at = whole, lock, at
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_END:
+            raise io.UnsupportedOperation("the end of a gzip file is not known")
+        self._at = max(0, offset + (self._at if whence == os.SEEK_CUR else 0))
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        with self._lock:
+            self._whole.seek(self._at)
+            count = self._whole.readinto(buffer)
+        self._at += count
+        return count

@@ -20,6 +20,7 @@ class MergedSource(Source):
         self._where: dict[str, tuple[Source, str]] = {}
         for part in parts:
             self.refused.update(part.refused)
+            self.broken.update(part.broken)
             for name in part.names():
                 self._add(part, name)
 
@@ -38,6 +39,7 @@ class MergedSource(Source):
         return part.origin(inner)
 
     def close(self) -> None:
+        super().close()
         for part in self.parts:
             part.close()
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from posixpath import basename
-from typing import BinaryIO, Self
+from typing import IO, BinaryIO, Self
 
 from bladecheck.archives.containers.limits import ArchiveLimits
 from bladecheck.archives.containers.streams import DAMAGE
 from bladecheck.archives.found import Log
 from bladecheck.archives.names import normal
-from bladecheck.errors import ArchiveError
+from bladecheck.errors import ArchiveError, DamagedArchive
 
 
 class Source(ABC):
@@ -25,6 +25,7 @@ class Source(ABC):
         limits: the caps that apply.
         log: where a reader notes posts, warnings and what it ignored; fresh for each pass.
         refused: member name to reason, for members that are never opened.
+        broken: name to reason, of containers that break off in the middle; what came before is among the members.
         passed_over: archives that lie beside it and are not opened.
         is_container: False for a single file that is not an archive.
     """
@@ -36,8 +37,10 @@ class Source(ABC):
         self.limits = limits
         self.log = Log()
         self.refused: dict[str, str] = {}
+        self.broken: dict[str, str] = {}
         self.passed_over: tuple[str, ...] = ()
         self._tails: dict[str, list[str]] = {}
+        self._kept: list[IO[bytes]] = []
 
     @abstractmethod
     def names(self) -> Sequence[str]:
@@ -58,7 +61,8 @@ class Source(ABC):
         """The member as a stream; the caller closes it.
 
         Raises:
-            ArchiveError: no such member, refused, or damaged.
+            ArchiveError: no such member, or refused.
+            DamagedArchive: it is damaged.
         """
         if name in self.refused:
             raise ArchiveError(f"{self.path.name}: {name} is refused: {self.refused[name]}")
@@ -67,20 +71,24 @@ class Source(ABC):
         try:
             return self._stream(name)
         except DAMAGE as error:
-            raise ArchiveError(f"{self.path.name}: {name} can't be opened: {error}") from error
+            raise DamagedArchive(f"{self.path.name}: {name} can't be opened: {error}") from error
 
     def open(self, name: str, limit: int | None = None) -> bytes:
         """The member's bytes, at most `limit` (default: the cap on one picture).
 
         Raises:
-            ArchiveError: no such member, refused, damaged, or larger than the limit.
+            ArchiveError: no such member, refused, or larger than the limit.
+            DamagedArchive: it is damaged: bytes are missing, or its checksum is not met.
         """
         cap = self.limits.member_bytes if limit is None else limit
         with self.open_stream(name) as stream:
             try:
-                data = stream.read(min(cap, self.size(name)) + 1)
+                size = self.size(name)
+                data = stream.read(min(cap, size) + 1)
             except DAMAGE as error:
-                raise ArchiveError(f"{self.path.name}: {name} is damaged: {error}") from error
+                raise DamagedArchive(f"{self.path.name}: {name} is damaged: {error}") from error
+        if len(data) < min(cap, size):
+            raise DamagedArchive(f"{self.path.name}: {name} is damaged: it has {len(data)} of {size} bytes")
         if len(data) > cap:
             raise ArchiveError(f"{self.path.name}: {name} is larger than {cap} bytes; it is not read")
         return data
@@ -119,8 +127,14 @@ class Source(ABC):
         twin.log = Log()
         return twin
 
-    def close(self) -> None:  # noqa: B027 - most sources hold nothing open
+    def keep(self, stream: IO[bytes]) -> None:
+        """Hands over a stream that rows go on reading from, to be closed with the source."""
+        self._kept.append(stream)
+
+    def close(self) -> None:
         """Lets go of open files."""
+        for stream in self._kept:
+            stream.close()
 
     def _tail_index(self) -> Mapping[str, list[str]]:
         if not self._tails:
@@ -142,6 +156,7 @@ class Narrowed(Source):
         self._set = frozenset(self._names)
         self.log = inner.log
         self.refused = {name: reason for name, reason in inner.refused.items() if allowed(name)}
+        self.broken = inner.broken
 
     def names(self) -> Sequence[str]:
         return self._names

@@ -108,6 +108,31 @@ class Window(io.RawIOBase):
         return len(data)
 
 
+class Checked(Window):
+    """A window whose bytes must have a CRC-32, looked at where they are read from first to last without a leap.
+
+    Raises:
+        BadZipFile: at the last byte, if they don't.
+        EOFError: the file ends before the window does.
+    """
+
+    def __init__(self, file: Positioned, start: int, size: int, crc: int) -> None:
+        super().__init__(file, start, size)
+        self._wanted, self._crc, self._checked = crc, 0, 0
+
+    def readinto(self, buffer: object) -> int:
+        begin = self._at
+        count = super().readinto(buffer)
+        if not count and begin < self._size and memoryview(buffer).nbytes:  # type: ignore[arg-type]
+            raise EOFError("the file ends within it")
+        if begin == self._checked:
+            self._crc = zlib.crc32(memoryview(buffer)[:count], self._crc)  # type: ignore[arg-type]
+            self._checked += count
+            if count and self._checked == self._size and self._crc != self._wanted:
+                raise zipfile.BadZipFile("its checksum (CRC-32) is not met")
+        return count
+
+
 def unpacked(stream: BinaryIO, packed: int, limits: ArchiveLimits, label: str) -> BinaryIO:
     """The stream itself, or, where it is gzip, bzip2 or xz, what it unpacks to, bounded.
 

@@ -16,7 +16,7 @@ from bladecheck.archives.containers.limits import MIB, ArchiveLimits
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.containers.streams import DAMAGE
 from bladecheck.archives.names import normal, refusal
-from bladecheck.errors import ArchiveError
+from bladecheck.errors import ArchiveError, DamagedArchive
 from bladecheck.file_formats import container_kind
 
 LARGEST_HEADER = 16 * MIB
@@ -49,8 +49,11 @@ class _Careful(io.BufferedIOBase):
 class TarSource(Source):
     """The regular files of a tar (.tar, .tar.gz, .tar.bz2, .tar.xz), in their order.
 
+    A tar that breaks off keeps what came before. A packed one whose checksum is not met keeps none of its files, since
+    any of them may be the damaged one: each is a row that fails.
+
     Raises:
-        ArchiveError: damaged, or beyond the limits.
+        ArchiveError: no tar from its beginning, or beyond the limits.
     """
 
     def __init__(self, path: Path, limits: ArchiveLimits) -> None:
@@ -58,11 +61,17 @@ class TarSource(Source):
         self._lock = threading.Lock()
         self._file = _packed_file(path, limits)
         self._where: dict[str, tuple[int, int]] = {}
+        self._untrusted: str | None = None
         try:
             self._index()
+        except DamagedArchive as error:
+            self._untrusted = error.detail
+            self._broken(error)
         except (tarfile.TarError, *DAMAGE) as error:
-            self.close()
-            raise ArchiveError(f"{path.name} is not a whole tar file: {error}") from error
+            # What unpacks wrongly may have unpacked wrongly before that was noticed; a mere end has not.
+            if not isinstance(error, (EOFError, tarfile.TarError)):
+                self._untrusted = str(error)
+            self._broken(error)
         except ArchiveError as error:
             self.close()
             raise ArchiveError(f"{path.name} can't be read safely: {error.detail}") from error
@@ -78,9 +87,21 @@ class TarSource(Source):
         return self._where[name][1]
 
     def close(self) -> None:
+        super().close()
         self._file.close()
 
+    def _broken(self, error: Exception) -> None:
+        """Goes on with what was found before the damage, if anything was."""
+        if not self._where:
+            self.close()
+            raise ArchiveError(f"{self.path.name} is not a whole tar file: {error}") from error
+        self.broken[self.path.name] = f"breaks off after {len(self._where)} files ({error})"
+
     def _stream(self, name: str) -> BinaryIO:
+        if self._untrusted:
+            raise DamagedArchive(
+                f"{self.path.name} is damaged ({self._untrusted}), and any of its files may be what is damaged"
+            )
         return cast(BinaryIO, io.BufferedReader(_Member(self._file, self._lock, *self._where[name])))
 
     def _index(self) -> None:
@@ -95,6 +116,16 @@ class TarSource(Source):
                 if len(self._where) >= self.limits.members or total > self.limits.total_bytes:
                     raise ArchiveError("it holds too many files or bytes")
                 self._add(info)
+            self._check_end(tar.offset)
+
+    def _check_end(self, offset: int) -> None:
+        """tarfile takes a damaged header for the end; and checksums of a packed tar stand behind its last byte."""
+        self._file.seek(offset)
+        block = self._file.read(tarfile.BLOCKSIZE)
+        if block.strip(b"\0"):
+            raise tarfile.ReadError("a header is damaged")
+        while self._file.read(MIB):
+            pass
 
     def _add(self, info: tarfile.TarInfo) -> None:
         name = normal(info.name)

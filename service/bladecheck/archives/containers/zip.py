@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 
 from bladecheck.archives.containers.limits import MIB, ArchiveLimits
 from bladecheck.archives.containers.source import Source
-from bladecheck.archives.containers.streams import DAMAGE, Positioned, Window
+from bladecheck.archives.containers.streams import DAMAGE, Checked, Positioned
 from bladecheck.archives.names import normal, refusal
 from bladecheck.errors import ArchiveError
 
@@ -54,6 +54,7 @@ class ZipSource(Source):
         return self._members[name].file_size
 
     def close(self) -> None:
+        super().close()
         self._zip.close()
         self._close_files()
 
@@ -75,7 +76,7 @@ class ZipSource(Source):
         name_length, extra_length = struct.unpack("<HH", header[26:30])
         start = info.header_offset + 30 + name_length + extra_length
         # Python's own zip stream has no cheap seek on a stored member.
-        return cast(BinaryIO, Window(self._stored_file, start, info.file_size))
+        return cast(BinaryIO, Checked(self._stored_file, start, info.file_size, info.CRC))
 
     def _check_directory(self) -> None:
         """Refuses an absurd directory before zipfile reads it whole."""

@@ -43,9 +43,9 @@ def lines(source: Source, name: str) -> Iterator[tuple[int, str]]:
     except ArchiveError as error:
         if not source.is_container:
             raise
-        source.log.warn(f"{name} is not read beyond line {number}: {error.detail}.")
+        source.log.broken(name, f"is not read beyond line {number}: {error.detail}")
     except DAMAGE as error:
-        source.log.warn(f"{name} breaks off after line {number} ({error}); what comes before it is kept.")
+        source.log.broken(name, f"breaks off after line {number} ({error})")
 
 
 def records(source: Source, name: str) -> Iterator[tuple[str, object]]:
@@ -69,7 +69,7 @@ def records(source: Source, name: str) -> Iterator[tuple[str, object]]:
 def values(source: Source, name: str, header: re.Pattern[str] | None = None) -> Iterator[tuple[str, object]]:
     """JSON values of a file that is an array, one object or several in a row, after what `header` matches.
 
-    A broken value becomes a warning; a file that breaks off ends with one.
+    A broken value becomes a warning; a file that breaks off is noted as such.
     """
     try:
         with text_stream(source, name) as stream:
@@ -77,9 +77,9 @@ def values(source: Source, name: str, header: re.Pattern[str] | None = None) -> 
     except ArchiveError as error:
         if not source.is_container:
             raise
-        source.log.warn(f"{name} is not read further: {error.detail}.")
+        source.log.broken(name, f"is not read further: {error.detail}")
     except DAMAGE as error:
-        source.log.warn(f"{name} breaks off ({error}); what comes before it is kept.")
+        source.log.broken(name, f"breaks off ({error})")
 
 
 def whole_text(source: Source, name: str) -> str:

@@ -60,7 +60,7 @@ def _sheet_rows(source: Source, name: str, rows: Iterator[tuple[object, ...]]) -
         for number, row in enumerate(rows, start=1):
             yield number, [_sheet_cell(value) for value in row]
     except Exception as error:  # as above
-        source.log.warn(f"{name} breaks off after row {number} ({str(error)[:120]}); what comes before it is kept.")
+        source.log.broken(name, f"breaks off after row {number} ({str(error)[:120]})")
 
 
 def _sheet_cell(value: object) -> str:

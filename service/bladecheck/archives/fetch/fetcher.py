@@ -178,8 +178,7 @@ class Fetcher:
         )
 
     def _place(self, url: str) -> Path:
-        name = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()
-        return self.cache_dir / name[:2] / name
+        return place_of(self.cache_dir, url)
 
     def _keep(self, place: Path, data: bytes) -> None:
         """Writes whole or not at all, whoever else writes the same."""
@@ -195,6 +194,12 @@ class Fetcher:
                 part.unlink(missing_ok=True)
         except OSError as error:
             raise ArchiveError(f"the cache {self.cache_dir} can't be written: {error.strerror or error}") from error
+
+
+def place_of(cache_dir: Path, url: str) -> Path:
+    """Where in a cache a picture lies, whether it has been fetched or not."""
+    name = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()
+    return cache_dir / name[:2] / name
 
 
 def _whether_again(error: Exception) -> bool | float:

@@ -42,9 +42,16 @@ class PictureReader:
         self.exif_dates = exif_dates
 
     def detect(self, source: Source) -> float:
+        """Raises ArchiveError where there are only archives inside the archive, which are not opened."""
         names = source.names()
         if any(is_picture_name(name) and not is_junk(name) for name in names):
             return 0.3
+        kept = [name for name in names if not is_junk(name)]
+        if source.is_container and kept and all(ending(name) in ARCHIVE_ENDINGS for name in kept):
+            shown = f"{kept[0]}{', …' if len(kept) > 1 else ''}"
+            raise ArchiveError(
+                f"{source.path.name} holds only other archives ({shown}): unpack it and give their paths"
+            )
         if source.is_container:
             return 0.1 if names or source.refused else 0.0
         return 0.3 if any(picture_kind(source.head(name)) for name in names) else 0.0
@@ -138,7 +145,7 @@ def _date_taken(data: bytes) -> datetime | None:
         with Image.open(io.BytesIO(data)) as picture:
             exif = picture.getexif()
             taken = exif.get_ifd(EXIF_DIRECTORY).get(DATE_TAKEN) or exif.get(DATE_CHANGED)
-    except Exception:
+    except Exception:  # Pillow raises almost anything on hostile or damaged EXIF; the picture is judged all the same
         return None
     return parse_date(taken)
 

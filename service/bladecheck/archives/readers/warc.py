@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from posixpath import basename
-from typing import Any
+from typing import IO, Any, BinaryIO, cast
 
+from bladecheck.archives.containers.gzip_stream import SeekableGzip
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.containers.streams import DAMAGE
 from bladecheck.archives.dates import parse_date
@@ -17,13 +19,18 @@ from bladecheck.archives.item import Item
 from bladecheck.archives.names import is_picture_name
 from bladecheck.archives.post import Post, platform_of
 from bladecheck.archives.values import clean
-from bladecheck.errors import ArchiveError
+from bladecheck.errors import ArchiveError, DamagedArchive
 from bladecheck.file_formats import HEAD_BYTES, is_video, picture_kind
 
 FILES = re.compile(r"\.w?arc(?:\.gz)?$", re.I)
 # What crawlers add of their own: pictures of whole pages, page texts.
 CRAWLER_RECORDS = re.compile(r"^urn:")
 CHUNK = 1024 * 1024
+GZIP = b"\x1f\x8b"
+WHOLE_GZIP = "non-chunked gzip file detected"
+"""What warcio says at the second record of a file that was gzipped as one, and not record by record."""
+Opened = Callable[[int], BinaryIO]
+"""Opens a web archive at an offset."""
 
 
 class WarcReader:
@@ -40,28 +47,43 @@ class WarcReader:
         names = _files(source)
         for name in names:
             source.log.parts += 1
-            yield from self._file(source, name)
+            yield from self._records(source, name, partial(_stream_at, source, name))
         for name in source.names():
             if name not in names:
                 source.log.leave()
 
-    def _file(self, source: Source, name: str) -> Iterator[Item]:
-        with _opened(source, name) as records:
-            count = 0
+    def _records(self, source: Source, name: str, opened: Opened) -> Iterator[Item]:
+        """Rows of a file. One that was gzipped as a whole is known by its second record: until then none is given."""
+        with _iterated(opened(0), name) as records:
+            count, held = 0, None
             try:
                 for record in records:
                     count += 1
-                    item = self._item(source, name, record, records)
-                    if item:
-                        yield item
-            except Exception as error:
+                    item = self._item(source, name, record, opened, records)
+                    if held:
+                        yield held
+                    held = item
+            except Exception as error:  # warcio raises almost anything on damaged data
+                if WHOLE_GZIP in str(error):
+                    yield from self._unpacked(source, name)
+                    return
                 if not count and not source.is_container:
                     raise ArchiveError(f"{basename(name)} is no web archive: {str(error)[:200]}") from error
-                source.log.warn(
-                    f"{name} breaks off after record {count} ({str(error)[:120]}); what came before is kept."
-                )
+                source.log.broken(name, f"breaks off after record {count} ({str(error).strip()[:120]})")
+            if held:
+                yield held
 
-    def _item(self, source: Source, name: str, record: Any, records: Any) -> Item | None:
+    def _unpacked(self, source: Source, name: str) -> Iterator[Item]:
+        """Rows of a file that was gzipped as a whole. If its checksum is not met, any record may be the damaged one."""
+        whole = SeekableGzip(source.open_stream(name), source.limits, source.size(name), basename(name))
+        source.keep(cast(IO[bytes], whole))
+        why = whole.damage()
+        for item in self._records(source, name, whole.view):
+            yield replace(item, opener=partial(_refuse, why)) if why and item.opener else item
+        if why and name not in source.log.breaks:
+            source.log.broken(name, f"is damaged ({why})")
+
+    def _item(self, source: Source, name: str, record: Any, opened: Opened, records: Any) -> Item | None:
         kind = record.rec_type
         if kind == "revisit":
             source.log.counts["revisits"] += 1
@@ -87,11 +109,9 @@ class WarcReader:
         except DAMAGE as error:
             return post.missing(0, f"its record is damaged: {error}", member=name, media_url=url)
         # Only after reading: asking for the place moves warcio past the record.
-        return self._judged(source, post, name, url, head, records.get_record_offset(), _claim(record))
-
-    def _judged(self, source: Source, post: Post, name: str, url: str, head: bytes, offset: int, claim: str) -> Item:
+        offset, claim = records.get_record_offset(), _claim(record)
         if picture_kind(head):
-            opener = partial(_record_bytes, source, name, offset)
+            opener = partial(_record_bytes, opened, name, offset, source.limits.member_bytes)
             return post.stored(0, source, name, media_url=url, opener=opener, extra={"record_offset": offset})
         if is_video(head) or claim.startswith("video/"):
             return post.video(0, member=name, media_url=url)
@@ -106,30 +126,69 @@ def _files(source: Source) -> list[str]:
     return [name for name in source.names() if FILES.search(name)]
 
 
+def _stream_at(source: Source, name: str, offset: int) -> BinaryIO:
+    stream = source.open_stream(name)
+    if offset:
+        stream.seek(offset)
+    return stream
+
+
 @contextmanager
-def _opened(source: Source, name: str, offset: int = 0) -> Iterator[Any]:
+def _iterated(stream: BinaryIO, name: str, check: bool = False) -> Iterator[Any]:
     try:
         from warcio.archiveiterator import ArchiveIterator
+        from warcio.bufferedreaders import DecompressingBufferedReader
     except ImportError as error:
         raise ArchiveError(f"{name} is a web archive, which needs warcio: pip install 'bladecheck[archive]'") from error
-    with source.open_stream(name) as stream:
-        if offset:
-            stream.seek(offset)
+
+    class Strict(DecompressingBufferedReader):  # type: ignore[misc]
+        """warcio's own prints a wrong checksum on stderr and takes it for the end, or for a file that is not packed."""
+
+        def _decompress(self, data: bytes) -> bytes:
+            if self.decompressor and data and (self.num_block_read or data.startswith(GZIP)):
+                return bytes(self.decompressor.decompress(data))
+            return bytes(super()._decompress(data))
+
+    with stream:
         buffered = stream if isinstance(stream, io.BufferedIOBase) else io.BufferedReader(stream)  # type: ignore[type-var]
-        yield ArchiveIterator(buffered, arc2warc=True)
+        records = ArchiveIterator(buffered, arc2warc=True, check_digests=check)
+        records.reader = Strict(records.fh)
+        yield records
 
 
-def _record_bytes(source: Source, name: str, offset: int) -> bytes:
-    cap = source.limits.member_bytes
-    with _opened(source, name, offset) as records:
+def _refuse(why: str) -> bytes:
+    raise DamagedArchive(f"{why}; any of its records may be what is damaged")
+
+
+def _record_bytes(opened: Opened, name: str, offset: int, cap: int) -> bytes:
+    with _iterated(opened(offset), name, check=True) as records:
         try:
             record = next(iter(records))
             data = _read(record.content_stream(), cap + 1)
+            if len(data) <= cap:
+                _check(record, records)
         except (StopIteration, *DAMAGE) as error:
-            raise ArchiveError(f"{name}: the record at {offset} is damaged: {error}") from error
+            raise DamagedArchive(f"{name}: the record at {offset} is damaged: {error}") from error
     if len(data) > cap:
         raise ArchiveError(f"{name}: the record at {offset} is larger than {cap} bytes; it is not read")
     return data
+
+
+def _check(record: Any, records: Any) -> None:
+    """The record is as long as it says, its block digest (where there is one) is met, and so is gzip's checksum.
+
+    Digests of the payload are not looked at: crawlers differ in what they take for it.
+
+    Raises:
+        ValueError, zlib.error: it is not.
+    """
+    while record.raw_stream.read(CHUNK):
+        pass
+    if getattr(record.raw_stream, "limit", 0) > 0:
+        raise ValueError(f"{record.raw_stream.limit} bytes are missing")
+    if wrong := [problem for problem in record.digest_checker.problems if problem.startswith("block digest failed")]:
+        raise ValueError(wrong[0])
+    records.read_to_end()  # of a gzip member, up to its checksum
 
 
 def _read(stream: Any, count: int) -> bytes:

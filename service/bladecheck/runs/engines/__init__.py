@@ -7,9 +7,9 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from bladecheck.core.result import Result
 from bladecheck.errors import BladecheckError, RunError
 from bladecheck.runs.fingerprint import Fingerprint
-from bladecheck.core.result import Result
 
 
 @dataclass(frozen=True, slots=True)

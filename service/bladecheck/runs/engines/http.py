@@ -10,16 +10,16 @@ from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Any
 
-from bladecheck.runs import fingerprint
 from bladecheck.core import images
-from bladecheck.runs.engines import Claims, Failure, Outcome, Task, fetch_bytes
-from bladecheck.runs.engines.client import Client, Refused
-from bladecheck.runs.engines.window import unordered
-from bladecheck.errors import PictureError, ServerError
-from bladecheck.core.images import PictureLimits, Picture
+from bladecheck.core.images import Picture, PictureLimits
 from bladecheck.core.preprocess import Spec
 from bladecheck.core.result import Result, failed
 from bladecheck.core.verdict import Policy
+from bladecheck.errors import PictureError, ServerError
+from bladecheck.runs import fingerprint
+from bladecheck.runs.engines import Claims, Failure, Outcome, Task, fetch_bytes
+from bladecheck.runs.engines.client import Client, Refused
+from bladecheck.runs.engines.window import unordered
 
 BATCH, BATCH_BYTES, CONNECTIONS = 8, 8 * 2**20, 4
 

@@ -10,14 +10,14 @@ import hashlib
 import os
 from collections.abc import Callable, Generator, Iterable
 
-from bladecheck.runs import fingerprint
 from bladecheck.core.classifier import Classifier
-from bladecheck.runs.engines import Claims, Failure, Outcome, Task, fetch_bytes
-from bladecheck.runs.engines.window import unordered
-from bladecheck.errors import JudgingFailed, PictureError
-from bladecheck.core.images import PictureLimits, Picture
+from bladecheck.core.images import Picture, PictureLimits
 from bladecheck.core.result import failed, succeeded
 from bladecheck.core.verdict import Policy
+from bladecheck.errors import JudgingFailed, PictureError
+from bladecheck.runs import fingerprint
+from bladecheck.runs.engines import Claims, Failure, Outcome, Task, fetch_bytes
+from bladecheck.runs.engines.window import unordered
 
 AHEAD = 4
 """Tasks queued per thread, so that a slow write of the journal starves nobody."""

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from bladecheck import __version__
+from bladecheck.runs.columns import Column, Row
 from bladecheck.runs.exports import Export
 from bladecheck.runs.exports.cells import guarded
-from bladecheck.runs.columns import Column, Row
 
 MEDIA = (
     Column("mediaID", "text", "row_id of the run."),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from bladecheck.runs.columns import COLUMNS, NAMES
 from bladecheck.runs.exports import Export
 from bladecheck.runs.exports.cells import guarded
-from bladecheck.runs.columns import COLUMNS, NAMES
 
 
 def write(export: Export, path: Path) -> None:

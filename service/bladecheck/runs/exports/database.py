@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bladecheck.errors import RunError
-from bladecheck.runs.exports import Export, jsonl
 from bladecheck.runs.columns import COLUMNS, SCHEMA, Kind, json_schema
+from bladecheck.runs.exports import Export, jsonl
 from bladecheck.runs.summary import FIELDS, summarise
 
 TYPES: dict[Kind, str] = {

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from bladecheck.runs.exports import Export
 from bladecheck.runs.columns import Row
+from bladecheck.runs.exports import Export
 
 
 def write(export: Export, path: Path) -> None:

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from bladecheck.errors import RunError
+from bladecheck.runs.exports import Export, Writer, camtrap, csv, database, jsonl, rocrate, tables, xlsx
 from bladecheck.runs.journal import failure
-from bladecheck.runs.exports import Export, Writer, camtrap, csv, database, jsonl, labelstudio, rocrate, tables, xlsx
 
 FORMATS: dict[str, tuple[str, Writer]] = {
     "jsonl": ("predictions.jsonl", jsonl.write),
@@ -19,7 +19,6 @@ FORMATS: dict[str, tuple[str, Writer]] = {
     "duckdb": ("predictions.duckdb", database.write_duckdb),
     "summary": ("summary", tables.write),
     "camtrap-dp": ("camtrap-dp", camtrap.write),
-    "label-studio": ("label-studio", labelstudio.write),
     "ro-crate": ("ro-crate", rocrate.write),
 }
 """Name to default file or folder name, and writer."""

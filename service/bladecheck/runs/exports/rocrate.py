@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bladecheck import __version__
-from bladecheck.runs.exports import Export, csv, jsonl
 from bladecheck.runs.columns import SCHEMA, json_schema
+from bladecheck.runs.exports import Export, csv, jsonl
 
 ROWS, TABLE, RUN, DESCRIPTION = "predictions.jsonl", "predictions.csv", "run.json", "predictions.schema.json"
 Entity = dict[str, Any]

@@ -6,9 +6,9 @@ import csv
 import json
 from pathlib import Path
 
+from bladecheck.runs.columns import Column
 from bladecheck.runs.exports import Export
 from bladecheck.runs.exports.cells import guarded
-from bladecheck.runs.columns import Column
 from bladecheck.runs.summary import FIELDS, summarise
 
 

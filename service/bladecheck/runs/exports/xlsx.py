@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bladecheck.errors import RunError
+from bladecheck.runs.columns import COLUMNS, NAMES
 from bladecheck.runs.exports import Export
 from bladecheck.runs.exports.cells import flat
-from bladecheck.runs.columns import COLUMNS, NAMES
 
 MOST_ROWS, LONGEST_CELL = 1_048_575, 32_767
 OPTIONS = {

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from bladecheck import __version__
-from bladecheck.runs import journal, folder
+from bladecheck.core.taxonomy import BLADE_WORDS
 from bladecheck.errors import RunError
+from bladecheck.runs import folder, journal
 from bladecheck.runs.exports import Export
 from bladecheck.runs.report import svg
 from bladecheck.runs.report.facts import BINS, Facts, accounts, gather, months, years
 from bladecheck.runs.report.svg import Bars
 from bladecheck.runs.summary import UNKNOWN
-from bladecheck.core.taxonomy import BLADE_WORDS
 
 TEMPLATE = "report.html.j2"
 MOST_ACCOUNTS = 30

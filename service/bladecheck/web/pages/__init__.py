@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from bladecheck.web.pages.approve import router as recording
 from bladecheck.web.pages.check import router as checking
+from bladecheck.web.pages.edit import router as editing
 from bladecheck.web.pages.information import router as information
 from bladecheck.web.pages.site import mount_static
 
@@ -13,5 +14,6 @@ __all__ = ["mount_static", "router"]
 
 router = APIRouter(include_in_schema=False)
 router.include_router(checking)
+router.include_router(editing)
 router.include_router(recording)
 router.include_router(information)

@@ -7,10 +7,7 @@ same file again, not by a signature.
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import hmac
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,14 +15,12 @@ from typing import Any
 from bladecheck import __version__
 from bladecheck.core.taxonomy import Decision
 from bladecheck.core.verdict import Policy
+from bladecheck.web.pages import seals
+from bladecheck.web.pages.seals import canonical
 from bladecheck.web.pages.wording import OUTCOMES, STATEMENT, USES
 
 SCHEMA = "bladecheck-record/1"
 MOST_NAME, MOST_REASON, MOST_FILE_NAME = 200, 2000, 200
-
-
-class BrokenSeal(ValueError):
-    """A sealed result that was changed on the way, or sealed by another run of the service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +45,7 @@ class Approval:
 def seal(checked: Checked, key: bytes) -> str:
     """The answer as text for a hidden field, with its keyed hash."""
     kept = {name: value for name, value in checked.result.items() if name != "evidence"}
-    body = base64.urlsafe_b64encode(_canonical({**asdict(checked), "result": kept})).decode()
-    return f"{body}.{_mac(body, key)}"
+    return seals.seal("answer", {**asdict(checked), "result": kept}, key)
 
 
 def unseal(token: str, key: bytes) -> Checked:
@@ -60,10 +54,7 @@ def unseal(token: str, key: bytes) -> Checked:
     Raises:
         BrokenSeal: if the text was changed, or sealed under another key.
     """
-    body, _, mac = token.rpartition(".")
-    if not hmac.compare_digest(mac.encode(), _mac(body, key).encode()):
-        raise BrokenSeal("The results were changed, or the service was restarted since they were made.")
-    return Checked(**json.loads(base64.urlsafe_b64decode(body)))
+    return Checked(**seals.unseal("answer", token, key))
 
 
 def approval_needed(checked: Sequence[Checked], outcomes: Sequence[str], policy: Policy) -> bool:
@@ -97,12 +88,4 @@ def make(checked: Sequence[Checked], approval: Approval, policy: Policy, made_at
 
 def fingerprint(record: Mapping[str, Any]) -> str:
     """SHA-256, in hex, of the record's canonical JSON without its own fingerprint."""
-    return hashlib.sha256(_canonical({k: v for k, v in record.items() if k != "fingerprint"})).hexdigest()
-
-
-def _canonical(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
-
-
-def _mac(body: str, key: bytes) -> str:
-    return hmac.new(key, body.encode(), hashlib.sha256).hexdigest()
+    return hashlib.sha256(canonical({k: v for k, v in record.items() if k != "fingerprint"})).hexdigest()

@@ -13,11 +13,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from bladecheck.core.verdict import Policy
 from bladecheck.web import uploads
+from bladecheck.web.http_errors import BadInput
 from bladecheck.web.pages import approval, cards, wording
-from bladecheck.web.pages.approval import MOST_NAME, MOST_REASON, Approval, BrokenSeal, Checked
+from bladecheck.web.pages.approval import MOST_NAME, MOST_REASON, Approval, Checked
 from bladecheck.web.pages.cards import SummaryRow
 from bladecheck.web.pages.check import MOST
 from bladecheck.web.pages.previews import data_uri
+from bladecheck.web.pages.seals import BrokenSeal
 from bladecheck.web.pages.site import PageProblem, respond, text
 
 router = APIRouter()
@@ -143,9 +145,10 @@ def _form(
     ]
     return respond(
         request,
-        "record_form.html",
+        "record_form_body.html" if _piece(request) else "record_form.html",
         status=400 if errors else 200,
         private=True,
+        piece=_piece(request),
         errors=errors,
         items=items,
         fields=fields,
@@ -154,8 +157,13 @@ def _form(
 
 
 def _refused(request: Request, why: str) -> HTMLResponse:
-    values = {"heading": "This record cannot be made", "paragraphs": [why, "Check the pictures again."]}
-    return respond(request, "error.html", status=400, private=True, code="broken_seal", **values)
+    if _piece(request):
+        raise BadInput(f"{why} Check the pictures again.")
+    paragraphs = [why, "Check the pictures again."]
+    heading = "This record cannot be made"
+    return respond(
+        request, "error.html", status=400, private=True, code="broken_seal", heading=heading, paragraphs=paragraphs
+    )
 
 
 def _finished(request: Request, made: dict[str, Any]) -> HTMLResponse:
@@ -166,7 +174,13 @@ def _finished(request: Request, made: dict[str, Any]) -> HTMLResponse:
         "html": data_uri(page.encode(), "text/html"),
         "name": f"picture-check-{made['made_at'][:10]}-{values['reference']}",
     }
-    return respond(request, "record.html", private=True, download=downloads, **values)
+    template = "record_made.html" if _piece(request) else "record.html"
+    return respond(request, template, private=True, piece=_piece(request), download=downloads, **values)
+
+
+def _piece(request: Request) -> bool:
+    """The page's own script asks, and puts the answer into the page that is open."""
+    return request.query_params.get("piece") == "1"
 
 
 def _rows(made: Mapping[str, Any]) -> list[SummaryRow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Coroutine
@@ -10,10 +11,10 @@ from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
 from bladecheck.core.images import PictureLimits
-from bladecheck.core.taxonomy import Decision
 from bladecheck.errors import BladecheckError
-from bladecheck.web.pages import approval, previews, wording
+from bladecheck.web.pages import approval, copies, previews, wording
 from bladecheck.web.pages.approval import Checked
+from bladecheck.web.pages.copies import Copy, Plan
 from bladecheck.web.pages.previews import Preview
 from bladecheck.web.workers import Workers
 
@@ -38,16 +39,6 @@ class Suggestion:
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
-    """A copy to download: a data: URI, the file name to save it under, and what was found when it was checked."""
-
-    href: str
-    name: str
-    button: str
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Card:
     """Everything that the template shows of one picture."""
 
@@ -60,8 +51,11 @@ class Card:
     suggestions: tuple[Suggestion, ...]
     details: tuple[SummaryRow, ...]
     sealed: str
+    language: str = "en"
+    pointers: tuple[str, ...] = ()
     preview: Preview | None = None
     copy: Copy | None = None
+    thumbnail: str = ""
 
     @property
     def name(self) -> str:
@@ -70,6 +64,11 @@ class Card:
     @property
     def animated(self) -> bool:
         return bool(self.checked.result["image"].get("frames", 1) > 1)
+
+    @property
+    def areas(self) -> str:
+        """The suggested areas as JSON, for the page's script."""
+        return json.dumps(self.copy.plan.areas if self.copy else ())
 
     @property
     def gps(self) -> str | None:
@@ -82,14 +81,15 @@ async def make(data: bytes, checked: Checked, anchor: str, workers: Workers, lim
     """The card of one checked picture. A preview or copy that can't be made is left out; the answer always stands."""
     result, policy = checked.result, workers.policy
     suggestions = (
-        Suggestion("Post without the picture", wording.post(result) or "", wording.POST_HINT),
+        Suggestion("Post without the picture", wording.post(result, policy) or "", wording.POST_HINT),
         Suggestion("Alt text", wording.alt_text(result, policy) or "", wording.ALT_HINT),
     )
     showable = _showable(result)
     preview = await _attempt(_preview(data, result, workers, limits)) if showable else None
-    copy = await _copy(data, checked, workers, limits)
+    copy = await _attempt(_copy(data, checked, workers, limits, key)) if showable else None
+    thumbnail = await _attempt(workers.run(previews.thumbnail, data, limits)) if showable else None
     missing = [wording.NO_PREVIEW] if showable and preview is None else []
-    missing += [wording.NO_COPY] if copy is None and _shows_knife(result) else []
+    missing += [wording.NO_COPY] if copy is None and copies.shows_knife(result) else []
     return Card(
         anchor=anchor,
         checked=checked,
@@ -100,8 +100,11 @@ async def make(data: bytes, checked: Checked, anchor: str, workers: Workers, lim
         suggestions=tuple(suggestion for suggestion in suggestions if suggestion.text),
         details=(*facts(checked), *identity(result)),
         sealed=approval.seal(checked, key),
+        language=policy.language,
+        pointers=policy.pointers,
         preview=preview,
         copy=copy,
+        thumbnail=thumbnail or "",
     )
 
 
@@ -133,11 +136,6 @@ def readable(moment: str) -> str:
     return moment.replace("T", " ").replace("+00:00", " UTC")
 
 
-def _shows_knife(result: dict[str, Any]) -> bool:
-    codes = {reason["code"] for reason in result["reasons"]}
-    return result["status"] == "ok" and bool(codes & {"knife", "knife_unsure"})
-
-
 async def _attempt(work: Coroutine[Any, Any, T]) -> T | None:
     """The outcome, or None: what illustrates an answer must never take the answer down, nor those beside it."""
     try:
@@ -152,33 +150,19 @@ async def _attempt(work: Coroutine[Any, Any, T]) -> T | None:
 async def _preview(data: bytes, result: dict[str, Any], workers: Workers, limits: PictureLimits) -> Preview:
     # An animation's map belongs to its worst frame, which need not be the one that is shown.
     still = result["image"]["frames"] == 1
-    evidence = result.get("evidence") if _shows_knife(result) and still else None
+    evidence = result.get("evidence") if copies.shows_knife(result) and still else None
     return await workers.run(previews.preview, data, evidence, limits)
 
 
-async def _blurred(data: bytes, stem: str, workers: Workers, limits: PictureLimits) -> Copy:
-    """The copy with the blade blurred, and what was found when it was checked in turn."""
-    redacted = await workers.redact(data)
-    small = await workers.run(previews.copy, redacted.data, limits)
-    again = await workers.check(small)
-    notes = wording.copy_notes(redacted.extent, again["decision"])
-    return Copy(previews.data_uri(small, "image/jpeg"), f"{stem}-blurred.jpg", "Download the blurred copy", notes)
+async def _copy(data: bytes, checked: Checked, workers: Workers, limits: PictureLimits, key: bytes) -> Copy:
+    """The suggested copy: what the answer rests on covered, and no hidden data."""
+    plan = Plan(copies.suggested(checked.result, workers.classifier.bundle.manifest))
+    return await copies.make(data, stem(checked.name), plan, checked.result, workers, limits, key)
 
 
-async def _without_place(data: bytes, stem: str, workers: Workers, limits: PictureLimits) -> Copy:
-    """The same picture without hidden data."""
-    uri = previews.data_uri(await workers.run(previews.copy, data, limits), "image/jpeg")
-    return Copy(uri, f"{stem}-no-location.jpg", "Download a copy without the place", (wording.COPY_CLEAN,))
-
-
-async def _copy(data: bytes, checked: Checked, workers: Workers, limits: PictureLimits) -> Copy | None:
-    stem = re.sub(r"[^\w-]+", "-", PurePosixPath(checked.name.replace("\\", "/")).stem).strip("-")[:60] or "picture"
-    result = checked.result
-    if _shows_knife(result):
-        return await _attempt(_blurred(data, stem, workers, limits))
-    if result["image"].get("has_gps") and result["decision"] != Decision.CANNOT_JUDGE:
-        return await _attempt(_without_place(data, stem, workers, limits))
-    return None
+def stem(name: str) -> str:
+    """A file name's stem that any system can save under."""
+    return re.sub(r"[^\w-]+", "-", PurePosixPath(name.replace("\\", "/")).stem).strip("-")[:60] or "picture"
 
 
 def _showable(result: dict[str, Any]) -> bool:

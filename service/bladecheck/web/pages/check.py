@@ -59,7 +59,7 @@ async def picture(request: Request) -> HTMLResponse:
     position = request.query_params.get("position", "1")
     first = int(position) if position.isdecimal() and len(position) < 4 else 1
     [card] = await _cards(request, files, first)
-    return respond(request, "card.html", private=True, card=card)
+    return respond(request, "card.html", piece=True, card=card)
 
 
 def _start(request: Request, problem: PageProblem | None = None) -> HTMLResponse:
@@ -71,6 +71,7 @@ def _start(request: Request, problem: PageProblem | None = None) -> HTMLResponse
         errors=[problem] if problem else [],
         here="/",
         most=MOST,
+        platforms=wording.PLATFORMS,
         most_bytes=settings.picture_max_bytes,
         most_size=f"{settings.picture_max_bytes // 2**20} MB",
         **_around(request, []),

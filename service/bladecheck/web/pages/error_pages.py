@@ -22,6 +22,10 @@ WORDS: dict[int, tuple[str, tuple[str, ...]]] = {
             "The team that runs this service has it.",
         ),
     ),
+    403: (
+        "Open this page from the service itself",
+        ("Another site asked for it, so nothing was done.", "Go to the first page and start there."),
+    ),
     404: (
         "Page not found",
         ("If you typed the address, check it is right.", "If you followed a link, it may be out of date."),
@@ -34,6 +38,10 @@ WORDS: dict[int, tuple[str, tuple[str, ...]]] = {
     413: (
         "The pictures are too large",
         ("Together, or one by one, they are larger than this service accepts.", "Choose fewer or smaller pictures."),
+    ),
+    421: (
+        "This service has another name",
+        ("Check the address.", "If it is right, the team that runs this service can allow the name."),
     ),
     429: ("Too many requests", ("You have sent many pictures in a short time.", BUSY)),
     503: ("The service is busy or starting", (BUSY,)),

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from bladecheck.core import images
 from bladecheck.core.images import PictureLimits
 from bladecheck.core.redact import VAGUE_PEAK
 
-SIDE, COPY_SIDE = 640, 2048
-"""Longest sides, in pixels, of the preview and of a copy to post (no platform shows more than about this)."""
+THUMB_SIDE, SIDE, COPY_SIDE = 200, 640, 2048
+"""Longest sides, in pixels, of a thumbnail, a preview and a copy to post (no platform shows more than about this)."""
+Size = tuple[int, int]
 SMALLEST, RIM = 32, 4
 OUTLINE, HALO, TINT = (0, 0, 0, 255), (255, 255, 255, 255), (255, 190, 0, 70)
 
@@ -45,17 +47,32 @@ def preview(data: bytes, evidence: dict[str, Any] | None, limits: PictureLimits)
     return Preview(_jpeg(frame, 82), marks, *frame.size)
 
 
-def copy(data: bytes, limits: PictureLimits) -> bytes:
-    """A JPEG of a picture's pixels alone, at most COPY_SIDE pixels a side.
+def thumbnail(data: bytes, limits: PictureLimits) -> str:
+    """A very small JPEG as a data: URI, to tell pictures apart by.
 
     Raises:
         PictureError: if the picture can't be read.
     """
-    frame = images.load(data, limits, at_least=COPY_SIDE).frames[0]
-    frame.thumbnail((COPY_SIDE, COPY_SIDE))
-    buffer = io.BytesIO()
-    clean(frame).save(buffer, "JPEG", quality=88)
-    return buffer.getvalue()
+    frame = images.load(data, limits, at_least=THUMB_SIDE).frames[0]
+    frame.thumbnail((THUMB_SIDE, THUMB_SIDE))
+    return _jpeg(frame, 70)
+
+
+def marked(data: bytes, boxes: Sequence[tuple[float, float, float, float]]) -> tuple[str, Size, Size]:
+    """A small JPEG of a copy with outlines around `boxes` (shares of its sides); the copy's size, and the small one's.
+
+    Raises:
+        PictureError: if the picture can't be read.
+    """
+    frame = images.load(data).frames[0]
+    size = frame.size
+    frame.thumbnail((SIDE, SIDE))
+    pen = ImageDraw.Draw(frame)
+    for left, top, right, bottom in boxes:
+        corners = (left * frame.width, top * frame.height, right * frame.width - 1, bottom * frame.height - 1)
+        pen.rectangle(corners, outline=HALO[:3], width=6)
+        pen.rectangle([corners[0] + 1, corners[1] + 1, corners[2] - 1, corners[3] - 1], outline=OUTLINE[:3], width=3)
+    return _jpeg(frame, 80), size, frame.size
 
 
 def clean(frame: Image.Image) -> Image.Image:
@@ -67,10 +84,15 @@ def data_uri(data: bytes, media_type: str) -> str:
     return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
 
 
-def _jpeg(frame: Image.Image, quality: int) -> str:
+def jpeg(frame: Image.Image, quality: int) -> bytes:
+    """The pixels alone as a JPEG file."""
     buffer = io.BytesIO()
-    clean(frame).save(buffer, "JPEG", quality=quality)
-    return data_uri(buffer.getvalue(), "image/jpeg")
+    clean(frame).save(buffer, "JPEG", quality=quality, optimize=True)
+    return buffer.getvalue()
+
+
+def _jpeg(frame: Image.Image, quality: int) -> str:
+    return data_uri(jpeg(frame, quality), "image/jpeg")
 
 
 def _marks(evidence: np.ndarray[Any, np.dtype[np.float64]], size: tuple[int, int]) -> str | None:

@@ -24,6 +24,10 @@ FOLDER = Path(__file__).parents[1] / "static"
 NAVIGATION = (("/", "Check pictures"), ("/help", "Help"), ("/model", "The model"))
 FOOTER = (("/privacy", "Privacy"), ("/accessibility", "Accessibility statement"), ("/docs", "For programs: the API"))
 PRIVATE = {"Cache-Control": "no-store"}
+PIECE = {"Cache-Control": "private, no-cache"}
+"""For answers to the page's own script. One that says no-store would keep browsers from holding the page they belong to
+in their back/forward cache, and Back would lose every answer. Answers to POST are not stored without leave anyway."""
+PUBLIC = {"Cache-Control": "no-cache"}
 FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -52,6 +56,7 @@ class Site:
             "footer": FOOTER,
             "here": None,
             "navigation": NAVIGATION,
+            "piece": False,
             "service": SERVICE,
             "version": __version__,
         }
@@ -88,11 +93,21 @@ def sealing_key() -> bytes:
 
 
 def respond(
-    request: Request, template: str, *, status: int = 200, private: bool = False, **values: Any
+    request: Request,
+    template: str,
+    *,
+    status: int = 200,
+    private: bool = False,
+    piece: bool = False,
+    **values: Any,
 ) -> HTMLResponse:
-    """A page as the answer to a request; `private` pages must not be stored by browsers or proxies."""
+    """A page as the answer to a request; `private` pages must not be stored by browsers or proxies.
+
+    A `piece` of a page is asked for, and held, by the page's own script.
+    """
+    headers = PIECE if piece else PRIVATE if private else PUBLIC
     return HTMLResponse(
-        text(request.scope, template, {"here": request.url.path, **values}), status, PRIVATE if private else None
+        text(request.scope, template, {"here": request.url.path, "piece": piece, **values}), status, headers
     )
 
 

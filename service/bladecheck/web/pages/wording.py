@@ -85,12 +85,14 @@ REMEDIES: dict[str, str] = {
     "not_an_image": "The file is not a picture of a kind that can be read. Save it as a JPEG or PNG and try again.",
     "too_large": "The picture is too large. Save a smaller copy and try again.",
     "broken": "The file is damaged or cut short. Export or download it again.",
+    "unsupported": "This kind of file cannot be read here. Save it as a JPEG or PNG and try again.",
     "missing_decoder": "This service cannot read HEIC pictures. Save it as a JPEG and try again.",
     "too_slow": "Checking the picture took too long. Save a smaller copy and try again.",
     "no_score": "The model gave no usable score. Save the picture as a JPEG and try again.",
     "unreadable_file": "The file could not be read. Make sure that it is there and that you may open it.",
     "internal": "The service failed on this picture. Try again; if that fails, tell the team that runs it.",
     "too_small": "The picture is too small. Find the original, or a larger copy.",
+    "maybe_damaged": "The file may be damaged. Export or download it again, and check that copy.",
     "blank": "The picture is blank, or nearly so. Make sure that it is the right file.",
 }
 
@@ -105,35 +107,45 @@ GPS = "This file says where the picture was taken. Use a copy without that befor
 GPS_HAS_COPY = "This file says where the picture was taken. The copy below does not."
 NO_PREVIEW = "The picture could not be shown here. Open the file to look at it."
 NO_COPY = "A blurred copy could not be made. Check the picture again, or blur or crop it by other means."
-COPY_CLEAN = "The hidden data of the file is taken out. The copy is at most 2,048 pixels wide or high."
-COPY_MADE: dict[str, str] = {
-    "part": "The area where the knife shows is blurred, and the hidden data of the file is taken out.",
-    "whole": "The whole picture is blurred, because no single area holds the knife. Consider posting words only.",
-    "none": "Nothing in it is blurred, because no knife was found in its first frame.",
+COPY_BUTTON = {"touched": "Download the covered copy", "clean": "Download a copy without hidden data"}
+COPY_DESCRIPTION = "The copy to post"
+COPY_CLEAN = "Hidden data of the file (place, time, device) is taken out."
+COPY_WHOLE = "The whole picture is blurred, because the check could not tell where the blade is."
+COPY_UNTOUCHED = "Nothing is covered."
+COPY_CUT = "It is cut to the part that you chose."
+COPY_LEFT: dict[str, str] = {
+    "knife": "A blade still shows in this copy{where}.",
+    "knife_unsure": "A blade may still show in this copy{where}.",
+    "gun": "A firearm shows in this copy.",
+    "gun_unsure": "There may be a firearm in this copy.",
+    "other_weapon": "Another weapon shows in this copy.",
+    "other_weapon_unsure": "There may be another weapon in this copy.",
 }
-COPY_AGAIN: dict[str, str] = {
-    Decision.HOLD: "We checked the copy too: Hold. A knife can still be seen in it. Do not post it: blur or crop more.",
-    Decision.CHECK: "We checked the copy too: Check. Look at it closely; blur or crop more if the blade can be seen.",
-    Decision.CLEAR: "We checked the copy too: Clear. Look at it yourself before you post it.",
-    Decision.CANNOT_JUDGE: "The copy could not be judged. Look at it yourself before you post it.",
+"""By reason code: what the check found in the copy. Kinds of weapons are said in the reason's own words."""
+WEAPONS = ("knife", "gun", "other_weapon")
+COPY_SCORE = (
+    "No blade shows beside the covered areas. The check still takes it for a picture of a knife: a handle, a sheath or "
+    "the scene can do that."
+)
+COPY_NONE = "The check found no blade in this copy."
+COPY_UNKNOWN = "The check could not judge this copy."
+COPY_LOOK = "Look at it yourself before you post it. Faces, number plates and papers are not looked for."
+PLATFORMS: dict[str, str] = {
+    "keep": "As it is, at most 2,048 pixels",
+    "wide": "X, wide: 1,600 × 900",
+    "square": "Square: 1,080 × 1,080",
+    "portrait": "Instagram, upright: 1,080 × 1,350",
+    "link": "Facebook or LinkedIn link: 1,200 × 630",
+    "story": "Story or reel: 1,080 × 1,920",
 }
+PLACES = (
+    ("upper left", "top middle", "upper right"),
+    ("left", "middle", "right"),
+    ("lower left", "bottom middle", "lower right"),
+)
 
-POST: dict[str, str] = {
-    "gun": "Officers recovered a weapon from [place] on [date]. [What happened to the person: arrested, charged, "
-    "sentenced]. If you know of someone who carries a weapon, call 101, or Crimestoppers without giving your name on "
-    "0800 555 111.",
-    "knife": "Officers took a knife off the streets in [place] on [date]. [What happened to the person: arrested, "
-    "charged, sentenced]. If you worry about someone who carries a knife, call 101, or Crimestoppers without giving "
-    "your name on 0800 555 111.",
-}
 POST_HINT = "Fill in the brackets. Say what happened and what people can do; leave out how frightening the item looks."
-ALT: dict[str, str] = {
-    "kind": "An item that police recovered, blurred on purpose. It is a {kind}.",
-    "knife": "An item that police recovered, blurred on purpose. It is a knife.",
-    "unsure": "[Say in one sentence what the picture shows and why it is posted.]",
-    "clear": "[Say in one sentence what the picture shows and why it is posted.] Do not start with “Picture of”.",
-}
-ALT_HINT = "Check that it is true of the picture you post: the service cannot see what else it shows."
+ALT_HINT = "Fill in the brackets, and make sure that it is true of the picture you post."
 
 OUTCOMES: dict[str, str] = {
     "not_posted": "Do not post it",
@@ -172,44 +184,80 @@ def steps(result: Mapping[str, Any], policy: Policy) -> list[str]:
 def advice(result: Mapping[str, Any], policy: Policy) -> str | None:
     """What the force's own policy says to a decision, or None if it is silent."""
     given = policy.wording.get(result["decision"])
-    return filled(given, result) if given else None
+    return filled(given, result, policy) if given else None
 
 
-def post(result: Mapping[str, Any]) -> str | None:
-    """A text for a post that stands without the picture, or None where nothing was found."""
-    codes = {reason["code"] for reason in result["reasons"]}
-    if codes & {"knife", "knife_unsure"}:
-        return POST["knife"]
-    return POST["gun"] if codes & {"gun", "gun_unsure"} else None
+def post(result: Mapping[str, Any], policy: Policy) -> str | None:
+    """The policy's text for a post that stands without the picture, or None where it has none."""
+    return _said(policy.post, result, policy)
 
 
 def alt_text(result: Mapping[str, Any], policy: Policy) -> str | None:
-    """A start for the alternative text: the policy's if it has one, else ours; None for a picture not judged."""
-    decision = result["decision"]
-    if decision == Decision.CANNOT_JUDGE:
-        return None
+    """The policy's text to be read out in place of the picture, or None where it has none."""
+    return _said(policy.alt_text, result, policy)
+
+
+def _said(texts: Mapping[str, str], result: Mapping[str, Any], policy: Policy) -> str | None:
+    found = next((texts[case] for case in _cases(result) if texts.get(case)), None)
+    return None if found is None else filled(found, result, policy).strip()
+
+
+def _cases(result: Mapping[str, Any]) -> list[str]:
+    """What a text may be for, most fitting first. A doubtful picture gets no words that say what it shows."""
     codes = {reason["code"] for reason in result["reasons"]}
-    # A policy's words for a held picture speak of a blurred blade; where only a firearm shows nothing was blurred.
-    given = policy.alt_text.get(decision)
-    if given and not (decision == Decision.HOLD and "knife" not in codes):
-        return filled(given, result)
-    if decision == Decision.CLEAR:
-        return ALT["clear"]
-    if decision == Decision.HOLD and "knife" in codes:
-        return filled(ALT["kind" if result.get("kind") else "knife"], result)
-    return ALT["unsure"]
+    decision = str(result["decision"])
+    if decision != Decision.HOLD:
+        return [decision]
+    if "knife" in codes:
+        return [*([result["kind"]] if result.get("kind") else []), decision]
+    sure = [label for label in WEAPONS[1:] if label in codes]
+    return [*sure, str(Decision.CHECK)]
 
 
-def copy_notes(extent: str, decision: str) -> tuple[str, ...]:
-    """What to know about the blurred copy: how much is blurred, and what was decided when it was checked in turn."""
-    return COPY_MADE[extent], COPY_AGAIN[decision]
+def copy_facts(
+    areas: int, whole: bool, cut: bool, again: Mapping[str, Any], left: Sequence[tuple[float, float, float, float]]
+) -> tuple[str, ...]:
+    """What was done to a copy, and what the check found when it looked at that very copy; `left`: where."""
+    covered = COPY_WHOLE if whole else "1 area is covered." if areas == 1 else f"{areas} areas are covered."
+    done = [covered if areas else COPY_UNTOUCHED, *([COPY_CUT] if cut else [])]
+    return " ".join([*_found_in_copy(again, left)]), " ".join([*done, COPY_CLEAN]), COPY_LOOK
 
 
-def filled(text: str, result: Mapping[str, Any]) -> str:
-    """Put the kind of blade, or just "knife" (or "firearm", if that is all that shows), in place of {kind}."""
-    codes = {reason["code"] for reason in result["reasons"]}
-    without = "firearm" if codes & {"gun", "gun_unsure"} and not codes & {"knife", "knife_unsure"} else "knife"
-    return text.format(kind=BLADE_WORDS.get(result.get("kind") or "", without))
+def _found_in_copy(again: Mapping[str, Any], left: Sequence[tuple[float, float, float, float]]) -> list[str]:
+    if again["decision"] == Decision.CANNOT_JUDGE:
+        return [COPY_UNKNOWN, *reasons(again)]
+    found = weapons(again)
+    knife = next((code for code in found if code.startswith("knife")), None)
+    where = "".join(f"{', at the ' if number == 0 else ' and '}{place(box)}" for number, box in enumerate(left[:2]))
+    blade = COPY_NONE if knife is None else COPY_LEFT[knife].format(where=where) if left else COPY_SCORE
+    if knife and not left and not again.get("evidence"):
+        blade = COPY_LEFT[knife].format(where="")
+    return [blade, *(COPY_LEFT.get(code, text) for code, text in found.items() if not code.startswith("knife"))]
+
+
+def weapons(result: Mapping[str, Any], *, knife: bool = True) -> dict[str, str]:
+    """Reasons, by code, that say a weapon shows or may show, and which kind; `knife`: knives among them."""
+    found = {reason["code"]: reason["text"] for reason in result["reasons"]}
+    wanted = WEAPONS if knife else WEAPONS[1:]
+    return {
+        code: text
+        for code, text in found.items()
+        if code.removesuffix("_unsure") in wanted or code.startswith("weapon_")
+    }
+
+
+def place(box: tuple[float, float, float, float]) -> str:
+    """Where a box lies, in words: "upper left"."""
+    column, row = (min(2, int((box[side] + box[side + 2]) / 2 * 3)) for side in (0, 1))
+    return PLACES[row][column]
+
+
+def filled(text: str, result: Mapping[str, Any], policy: Policy) -> str:
+    """Put the kind of blade, or what else shows ("knife", "firearm", "weapon"), in place of {kind}; and the others."""
+    codes = {reason["code"].removesuffix("_unsure") for reason in result["reasons"]}
+    without = "knife" if "knife" in codes else "firearm" if "gun" in codes else "weapon"
+    kind = BLADE_WORDS.get(result.get("kind") or "", without if codes & set(WEAPONS) else "knife")
+    return text.format(kind=kind, organisation=policy.organisation, helplines=policy.helplines)
 
 
 def summary(results: Sequence[Mapping[str, Any]]) -> str:

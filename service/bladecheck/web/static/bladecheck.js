@@ -1,17 +1,27 @@
 // What scripts add to pages that work without them: answers as they come, copying, printing.
 
 import { initAll } from "./govuk-frontend-6.6.0/govuk-frontend.min.js";
+import { enhanceRecord } from "./record.js";
 import { enhanceUpload } from "./upload.js";
+import { followHistory } from "./views.js";
 
 initAll();
 
 const upload = document.getElementById("upload-form");
-if (upload) enhanceUpload(upload, enhanceCopying);
-enhanceCopying(document);
+if (upload) {
+  followHistory();
+  enhanceUpload(upload, enhance);
+  enhanceRecord(enhance);
+}
+enhance(document);
 
-for (const button of document.querySelectorAll("[data-print]")) {
-  button.hidden = false;
-  button.addEventListener("click", () => window.print());
+/** What every piece of the page gets. */
+function enhance(root) {
+  enhanceCopying(root);
+  for (const button of root.querySelectorAll("[data-print]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => window.print());
+  }
 }
 
 /** Put a copy button after each suggested text, where the browser lets a page copy. */

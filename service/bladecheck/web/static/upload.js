@@ -1,6 +1,11 @@
 // Checks the chosen pictures one by one in the page, so that each answer shows as soon as it is there.
 // The server renders every answer; this file only sends, places and counts.
 
+import { enhanceCopies, remember } from "./editor.js";
+import { forget, forgetFiles, keep, keepFile, kept } from "./kept.js";
+import { mark } from "./leaving.js";
+import { entitle, show, view, wanted } from "./views.js";
+
 const AT_ONCE = 2;
 const MOST_TRIES = 6;
 const LONGEST_WAIT = 30;
@@ -16,9 +21,80 @@ export function enhanceUpload(form, enhance) {
     const most = Number(form.dataset.most);
     if (!files.length) return showError(inputId, "Select at least one picture");
     if (files.length > most) return showError(inputId, `You can only check up to ${most} pictures at the same time`);
-    checkAll(form, files, enhance);
+    startAfresh();
+    files.forEach((file, index) => { remember(index + 1, file); keepFile(index + 1, file); });
+    return checkAll(form, files, enhance);
   });
-  window.addEventListener("popstate", () => { if (!location.hash) location.reload(); });
+  restore(form, enhance);
+}
+
+/** What an earlier check left behind goes, on this computer too. */
+function startAfresh() {
+  forgetFiles();
+  forget();
+  for (const name of ["results", "record", "finished"]) document.querySelector(`[data-view="${name}"]`)?.remove();
+}
+
+/** After a reload, or a way back that the browser kept no page for: the answers as they were. */
+function restore(form, enhance) {
+  forgetFiles({ own: false });
+  const rows = kept("rows");
+  if (!rows?.some((row) => kept(`card.${row.number}`))) return;
+  const asked = location.hash || history.state?.view;
+  const page = openResults();
+  const tally = new Map();
+  for (const { number, name, size } of rows) {
+    const row = addRow(page.queue, name);
+    const slot = page.cards.appendChild(document.createElement("div"));
+    const html = kept(`card.${number}`);
+    if (html) fill(slot, html, row, tally, enhance);
+    else {
+      row.fail("The page was reloaded before this picture was checked. Choose it again.");
+      tally.set("Not checked", (tally.get("Not checked") || 0) + 1);
+    }
+  }
+  page.title.textContent = `${rows.length === 1 ? "1 picture" : `${rows.length} pictures`} checked`;
+  page.summary.textContent = counted(tally);
+  page.record.hidden = !page.cards.querySelector("[name=sealed]");
+  if (asked) show(wanted() || "results", { push: false });
+  else offer(page);
+  if (asked && location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
+}
+
+/** On a fresh first page: say that the last answers are still here. */
+function offer(page) {
+  const note = document.createElement("div");
+  note.className = "govuk-inset-text";
+  note.append(`The answers of the last check (${page.title.textContent.replace(" checked", "")}) are still in this tab. `);
+  const again = note.appendChild(element("button", "govuk-button govuk-button--secondary", "Show them"));
+  again.type = "button";
+  again.addEventListener("click", () => show("results"));
+  const gone = note.appendChild(element("button", "govuk-button govuk-button--secondary", "Forget them"));
+  gone.type = "button";
+  gone.addEventListener("click", () => { startAfresh(); note.remove(); });
+  note.id = "kept-answers";
+  document.getElementById("upload-form").before(note);
+}
+
+/** Put an answer in its place. */
+function fill(slot, html, row, tally, enhance) {
+  slot.innerHTML = html;
+  enhance(slot);
+  enhanceCopies(slot);
+  const card = slot.querySelector(".bc-card");
+  row.finish(card.id, card.dataset.word, card.dataset.style);
+  tally.set(card.dataset.word, (tally.get(card.dataset.word) || 0) + 1);
+}
+
+/** Keep an answer for a reload, without the copy's file, which would not fit; it is asked for again then. */
+function keepCard(number, html) {
+  const made = document.createElement("template");
+  made.innerHTML = html;
+  for (const link of made.content.querySelectorAll("[data-download]")) link.removeAttribute("href");
+  const text = () => made.innerHTML;
+  if (keep(`card.${number}`, text())) return;
+  for (const image of made.content.querySelectorAll("img")) image.removeAttribute("src");
+  keep(`card.${number}`, text());
 }
 
 /** A picture dropped beside the drop zone counts too; by itself, the browser would leave the page to show it. */
@@ -37,6 +113,9 @@ function acceptDropsAnywhere(form, input) {
 
 async function checkAll(form, files, enhance) {
   const page = openResults();
+  show("results");
+  mark("checking", true);
+  keep("rows", files.map((file, index) => ({ number: index + 1, name: file.name, size: file.size })));
   const rows = files.map((file) => addRow(page.queue, file.name));
   const slots = files.map(() => page.cards.appendChild(document.createElement("div")));
   const tally = new Map();
@@ -55,30 +134,27 @@ async function checkAll(form, files, enhance) {
     const finished = done === files.length;
     page.title.textContent = finished ? `${many} checked` : `Checking ${many}`;
     page.summary.textContent = finished ? counted(tally) : `${done} of ${many} done.`;
-    document.title = `${page.title.textContent} – Bladecheck`;
+    entitle("results");
     progress.value = done;
     progress.hidden = finished;
     page.record.hidden = !page.cards.querySelector("[name=sealed]");
+    if (finished) mark("checking", false);
   }
 
   async function work(index) {
     rows[index].state("Checking", "waiting");
     const answer = await send(form.dataset.pictureUrl, files[index], index + 1);
     if (answer.html) {
-      slots[index].innerHTML = answer.html;
-      enhance(slots[index]);
-      const card = slots[index].querySelector(".bc-card");
-      rows[index].finish(card.id, card.dataset.word, card.dataset.style);
-      count(card.dataset.word);
+      keepCard(index + 1, answer.html);
+      fill(slots[index], answer.html, rows[index], tally, enhance);
     } else {
       rows[index].fail(answer.problem, () => { uncount(); work(index).then(say); });
-      count("Not checked");
+      tally.set("Not checked", (tally.get("Not checked") || 0) + 1);
     }
     done += 1;
     say();
   }
 
-  function count(word) { tally.set(word, (tally.get(word) || 0) + 1); }
   function uncount() { tally.set("Not checked", tally.get("Not checked") - 1); done -= 1; say(); }
 
   const waiting = files.keys();
@@ -111,21 +187,15 @@ async function explain(response) {
   return problem.detail || "The service had a problem. Try again.";
 }
 
-/** Swap the form for the empty answers' page and give back its parts. */
+/** The empty answers' page, as a view of its own, and its parts. */
 function openResults() {
-  document.querySelector(".govuk-error-summary")?.remove();
-  const start = document.getElementById("start");
-  start.after(document.getElementById("results-template").content.cloneNode(true));
-  start.hidden = true;
-  history.pushState(null, "", "#results");
-  window.scrollTo(0, 0);
-  const found = (id) => document.getElementById(id);
-  const page = {
+  const results = view("results");
+  results.replaceChildren(document.getElementById("results-template").content.cloneNode(true));
+  const found = (id) => results.querySelector(`#${id}`);
+  return {
     title: found("results-title"), summary: found("results-summary"), queue: found("queue"), cards: found("cards"),
     record: found("record-form"),
   };
-  page.title.focus();
-  return page;
 }
 
 /** One line of the list: waiting, then a link to its answer, or what went wrong and a button to try again. */
@@ -148,6 +218,7 @@ function addRow(queue, name) {
     fail(problem, again) {
       say("Not checked", "unknown");
       const message = row.appendChild(element("p", "govuk-error-message bc-queue__problem", problem));
+      if (!again) return;
       const button = row.appendChild(element("button", "govuk-button govuk-button--secondary bc-queue__again", "Try again"));
       button.type = "button";
       button.append(element("span", "govuk-visually-hidden", ` to check ${name}`));
@@ -178,7 +249,7 @@ function showError(inputId, text) {
   column.append(summary);
   const row = element("div", "govuk-grid-row");
   row.append(column);
-  document.getElementById("main-content").prepend(row);
+  document.getElementById("start").prepend(row);
 
   const message = element("p", "govuk-error-message");
   message.id = "pictures-error";

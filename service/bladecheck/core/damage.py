@@ -1,0 +1,312 @@
+"""Signs that a picture's file lost or changed bytes, where its decoder draws a picture all the same.
+
+JPEG, WebP, AVIF, HEIC and GIF have no checksum, and their decoders make the best of what they get: blocks that a disk
+or a download lost become grey, garbled or shifted rows. Each test here is one that whole files pass
+(docs/operations.md has the numbers, and what can't be seen).
+
+- JPEG: what libjpeg warns of, which Pillow does not pass on.
+- WebP, AVIF, HEIC: the decoder must need the last bytes of the coded data. One that lost its place in damaged data is
+  done before it reaches them. Whether it needs them shows by changing them: the picture must change, too.
+- PNG: all checksums, also those that a decoder has no need to read. TIFF: those of deflated strips, and JPEG strips.
+
+Layouts: ITU T.81 annex B and F, RFC 9649, ISO/IEC 14496-12 and 23008-12, ITU H.265 7.4.2, PNG 5.3, GIF89a, TIFF 6.0.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+
+import simplejpeg
+from PIL import AvifImagePlugin, Image, WebPImagePlugin
+
+from bladecheck.core import hazards
+
+END_OF_JPEG = b"\xff\xd9"
+CUT_SHORT = "Premature end of JPEG file"
+LOST_DATA = ("Corrupt JPEG data", "Inconsistent progression", CUT_SHORT)
+"""What libjpeg warns of when bytes are missing or wrong. Its other warnings are about headers of odd writers."""
+NOT_FOR_US = ("Unsupported color conversion", "tjDecompressHeader3(): Could not determine subsampling")
+"""What turbojpeg says of whole files that it can't turn to grey."""
+HOLE = bytes(48)
+"""An arithmetic coder's output looks random: so many zeros in a row come once in 2^384 places."""
+LEAST_OF_END, MOST_OF_END = 24, 512
+"""Bytes at the end of coded data that must matter: more than what may belong to pixels outside the picture."""
+HEVC_LEAST = 8192
+"""Smaller HEVC data may end with what is outside the picture: its blocks are larger, and its files end with padding."""
+MOST_FRAMES = 16
+DEFLATED = (8, 32946)
+FORBIDDEN_IN_HEVC = re.compile(rb"\0\0[\0\1\2]")
+IMAGE_ITEMS = {b"av01": "AVIF", b"hvc1": "HEIF", b"hev1": "HEIF"}
+
+
+def suspected(data: bytes, kind: str, image: Image.Image) -> bool:
+    """Whether a file that its decoder accepts shows signs of damage.
+
+    Args:
+        data: the file's bytes.
+        kind: its format, as `images.sniff` names it.
+        image: as the decoder gives it, the first picture of several, before anything is done to it.
+    """
+    test = TESTS.get(kind)
+    try:
+        return test is not None and test(data, image)
+    except (
+        struct.error,
+        IndexError,
+        OSError,
+        SyntaxError,
+        ValueError,
+    ):  # points outside the file, or a part is damaged
+        return True
+
+
+def with_end(data: bytes) -> bytes:
+    """A JPEG that lacks nothing but its last two bytes, the end marker, with them; any other as it is."""
+    if jpeg_complaint(data) == CUT_SHORT:
+        whole = data.removesuffix(b"\xff") + END_OF_JPEG
+        if jpeg_complaint(whole) is None:
+            return whole
+    return data
+
+
+def jpeg_complaint(data: bytes) -> str | None:
+    """What libjpeg has to say of the scan data at reading, or None. Pillow decodes with the same library, unheard.
+
+    Decoded at an eighth of its size, which leaves little but the reading of the entropy-coded data itself.
+    """
+    try:
+        simplejpeg.decode_jpeg(data, "GRAY", True, True, min_height=1, min_width=1, min_factor=8)
+    except ValueError as error:  # strict: warnings are errors, too
+        return str(error)
+    return None
+
+
+def _jpeg(data: bytes, image: Image.Image) -> bool:
+    return (jpeg_complaint(data) or "").startswith(LOST_DATA)
+
+
+def _needs_its_end(coded: bytes, decode: Callable[[bytes], Image.Image], whole: bytes) -> bool:
+    """Whether the picture, of the pixels `whole`, changes (or fails) with the last bytes of its coded data."""
+    count = min(MOST_OF_END, max(LEAST_OF_END, len(coded) // 100))
+    if len(coded) < 5 * count:
+        return True  # too small to tell
+    changed = bytes(byte ^ 0xFF for byte in coded[-count:])
+    try:
+        return decode(coded[:-count] + changed).tobytes() != whole
+    except Exception:  # decoders raise almost anything on what is damaged, as this is on purpose
+        return True
+
+
+def _webp(data: bytes, image: Image.Image) -> bool:
+    frames = [(name, payload) for name, payload in _riff_chunks(data) if name in (b"VP8 ", b"VP8L")]
+    if any(HOLE in payload for name, payload in frames if name == b"VP8 "):
+        return True
+    return not all(_webp_frame_is_whole(name, payload) for name, payload in frames[:MOST_FRAMES])
+
+
+def _webp_frame_is_whole(name: bytes, payload: bytes) -> bool:
+    def decode(coded: bytes) -> Image.Image:
+        """As a file of its own, so that neither transparency nor another frame hides it."""
+        chunk = name + struct.pack("<I", len(coded)) + coded + bytes(len(coded) % 2)
+        file = WebPImagePlugin.WebPImageFile(io.BytesIO(b"RIFF" + struct.pack("<I", len(chunk) + 4) + b"WEBP" + chunk))
+        file.load()
+        return file
+
+    return _needs_its_end(payload, decode, decode(payload).tobytes())
+
+
+def _riff_chunks(data: bytes, position: int = 12, end: int | None = None) -> Iterator[tuple[bytes, bytes]]:
+    """Name and payload of each chunk of a WebP, those of animation frames included."""
+    end = len(data) if end is None else end
+    while position + 8 <= end:
+        name, size = struct.unpack_from("<4sI", data, position)
+        begin = position + 8
+        yield name, data[begin : begin + size]
+        if name == b"ANMF":
+            yield from _riff_chunks(data, begin + 16, min(end, begin + size))
+        position = begin + size + size % 2
+
+
+def _avif(data: bytes, image: Image.Image) -> bool:
+    items = _coded_items(data, "AVIF")
+    if any(HOLE in data[start : start + size] for extents in items for start, size in extents):
+        return True
+
+    def decode(changed: bytes) -> Image.Image:
+        file = AvifImagePlugin.AvifImageFile(io.BytesIO(changed), "")
+        file.load()
+        return file
+
+    return not _needs_last_item(data, items, decode, image)
+
+
+def _heif(data: bytes, image: Image.Image) -> bool:
+    """HEVC: units must fill the item, and no unit may hold what announces the next one."""
+    items = _coded_items(data, "HEIF")
+    if any(not _is_units(b"".join(data[a : a + size] for a, size in extents)) for extents in items):
+        return True
+
+    def decode(changed: bytes) -> Image.Image:
+        import pi_heif
+
+        return pi_heif.open_heif(io.BytesIO(changed), convert_hdr_to_8bit=True).to_pillow()  # type: ignore[no-any-return]
+
+    return not _needs_last_item(data, items, decode, image, HEVC_LEAST)
+
+
+def _needs_last_item(
+    data: bytes,
+    items: list[list[tuple[int, int]]],
+    decode: Callable[[bytes], Image.Image],
+    image: Image.Image,
+    least: int = 0,
+) -> bool:
+    """`_needs_its_end` of the largest item that lies in one piece: the picture itself, not its thumbnail or alpha."""
+    whole = [extents[0] for extents in items if len(extents) == 1]
+    if not whole or len(whole) != len(items):
+        return True  # in pieces: not tested
+    start, size = max(whole, key=lambda extent: extent[1])
+    if size < least:
+        return True
+    before, after = data[:start], data[start + size :]
+    return _needs_its_end(data[start : start + size], lambda coded: decode(before + coded + after), image.tobytes())
+
+
+def _is_units(payload: bytes) -> bool:
+    position = 0
+    while position + 4 <= len(payload):
+        (size,) = struct.unpack_from(">I", payload, position)
+        unit = payload[position + 4 : position + 4 + size]
+        if not size or FORBIDDEN_IN_HEVC.search(unit):
+            return False
+        position += 4 + size
+    return position == len(payload)
+
+
+def _boxes(data: bytes, position: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name, begin and end of the content of each box of an ISO base media file."""
+    while position + 8 <= end:
+        size, name = struct.unpack_from(">I4s", data, position)
+        begin = position + 8
+        if size == 1:
+            (size,) = struct.unpack_from(">Q", data, begin)
+            begin += 8
+        stop = end if size == 0 else min(end, position + size)
+        if stop < begin:
+            return
+        yield name, begin, stop
+        position = stop
+
+
+def _coded_items(data: bytes, kind: str) -> list[list[tuple[int, int]]]:
+    """Where every item lies that holds coded pixels (not Exif, XMP or the like): its extents, begin and size."""
+    found: dict[bytes, tuple[int, int]] = {}
+    for name, begin, end in _boxes(data, 0, len(data)):
+        if name == b"meta":
+            found |= {inner: (start, stop) for inner, start, stop in _boxes(data, begin + 4, end)}
+    if b"iinf" not in found or b"iloc" not in found:
+        return []  # an image sequence keeps its pictures in tracks
+    wanted = {number for number, item in _item_types(data, *found[b"iinf"]) if IMAGE_ITEMS.get(item) == kind}
+    places = _item_places(data, found[b"iloc"][0])
+    return [extents for number, extents in places if number in wanted]
+
+
+def _item_types(data: bytes, begin: int, end: int) -> Iterator[tuple[int, bytes]]:
+    begin += 6 if data[begin] == 0 else 8
+    for name, start, _ in _boxes(data, begin, end):
+        if name == b"infe" and data[start] in (2, 3):
+            wide = data[start] == 3
+            (number,) = struct.unpack_from(">I" if wide else ">H", data, start + 4)
+            at = start + 4 + (4 if wide else 2) + 2
+            yield number, data[at : at + 4]
+
+
+def _item_places(data: bytes, position: int) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+    """Item number and its extents (offset in the file, length); items that lie elsewhere are left out."""
+    version, sizes = data[position], struct.unpack_from(">H", data, position + 4)[0]
+    offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
+    index_size = sizes & 15 if version else 0
+    position += 6
+
+    def number(size: int) -> int:
+        nonlocal position
+        position += size
+        if position > len(data):
+            raise IndexError("the box ends before its content")
+        return int.from_bytes(data[position - size : position], "big")
+
+    for _ in range(number(4 if version == 2 else 2)):
+        item = number(4 if version == 2 else 2)
+        method = number(2) & 15 if version else 0
+        number(2)
+        base = number(base_size)
+        extents = []
+        for _ in range(number(2)):
+            number(index_size)
+            start, length = number(offset_size), number(length_size)
+            extents.append((base + start, length))
+        if method == 0 and all(length for _, length in extents):
+            yield item, extents
+
+
+def _png(data: bytes, image: Image.Image) -> bool:
+    """Checksums of all chunks that hold pixels; a decoder that has its pixels reads no further."""
+    position = 8
+    while position + 12 <= len(data):
+        (size,) = struct.unpack_from(">I", data, position)
+        name, end = data[position + 4 : position + 8], position + 8 + size
+        if name == b"IEND":
+            return False
+        if name in (b"IDAT", b"PLTE", b"tRNS", b"fdAT"):
+            (stated,) = struct.unpack_from(">I", data, end)
+            if zlib.crc32(data[position + 4 : end]) != stated:
+                return True
+        position = end + 4
+    return False
+
+
+def _gif(data: bytes, image: Image.Image) -> bool:
+    """Blocks must follow each other without bytes between them, up to the trailer or the end."""
+    return not hazards.gif_is_whole(data)
+
+
+def _tiff(data: bytes, image: Image.Image) -> bool:
+    """The strips of the first page, where their packing has a checksum (deflate) or tells (JPEG)."""
+    tags: dict[int, tuple[int, ...]] = {tag: hazards.tiff_values(data, tag) for tag in (259, 273, 279, 324, 325, 347)}
+    packing = tags[259][0] if tags[259] else 1
+    starts, sizes = tags[273] or tags[324], tags[279] or tags[325]
+    strips = [data[start : start + size] for start, size in zip(starts, sizes, strict=False)]
+    if packing in DEFLATED:
+        return not all(_inflates(strip) for strip in strips)
+    if packing == 7:
+        tables = bytes(tags[347])
+        found = [jpeg_complaint(tables[:-2] + strip[2:] if tables else strip) for strip in strips]
+        return any(complaint and not complaint.startswith(NOT_FOR_US) for complaint in found)
+    return False
+
+
+def _inflates(strip: bytes) -> bool:
+    """Whether a zlib stream is whole, by its own checksum; in pieces, so that a bomb takes no memory."""
+    engine = zlib.decompressobj()
+    try:
+        while strip and not engine.eof:
+            engine.decompress(strip, 1 << 20)
+            strip = engine.unconsumed_tail
+    except zlib.error:
+        return False
+    return engine.eof
+
+
+TESTS: dict[str, Callable[[bytes, Image.Image], bool]] = {
+    "JPEG": _jpeg,
+    "PNG": _png,
+    "WEBP": _webp,
+    "AVIF": _avif,
+    "HEIF": _heif,
+    "GIF": _gif,
+    "TIFF": _tiff,
+}

@@ -1,0 +1,255 @@
+"""Damaged containers: what their checksums and sizes say is believed, nothing lost goes without a row."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import random
+import subprocess
+import tarfile
+import zipfile
+from base64 import b32encode
+from hashlib import sha1
+from pathlib import Path
+
+import pytest
+
+from bladecheck.archives import Item, Status, open_archive
+from bladecheck.errors import ArchiveError, DamagedArchive
+from score_helpers import COMMAND
+from serving import environment
+
+PICTURES = {f"{number}.jpg": b"\xff\xd8\xff\xe0" + random.Random(number).randbytes(30_000) for number in range(4)}
+
+
+def outcomes(path: Path) -> dict[str, str]:
+    """By member: "whole" where the bytes are what they were, "changed", or the code of the error."""
+    found = {}
+    with open_archive(path) as archive:
+        for item in archive.items():
+            try:
+                data = item.open()
+                found[str(item.member)] = "whole" if data in PICTURES.values() else "changed"
+            except ArchiveError as error:
+                found[str(item.member)] = error.code
+    return found
+
+
+def changed(path: Path, at: int, how: bytes = b"\0" * 3000) -> Path:
+    data = bytearray(path.read_bytes())
+    data[at : at + len(how)] = how
+    path.write_bytes(bytes(data))
+    return path
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_a_zip_member_with_another_checksum_is_damaged(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in PICTURES.items():
+            archive.writestr(name, data)
+    changed(path, 5_000)
+    assert outcomes(path) == {"0.jpg": "damaged", "1.jpg": "whole", "2.jpg": "whole", "3.jpg": "whole"}
+
+
+def test_one_flipped_bit_in_a_stored_member_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("0.jpg", PICTURES["0.jpg"])
+    whole = path.read_bytes()
+    for at in (60, 15_000, 30_000):
+        path.write_bytes(whole)
+        changed(path, at, bytes([whole[at] ^ 1]))
+        assert outcomes(path) == {"0.jpg": "damaged"}
+
+
+def test_a_data_file_stored_in_a_zip_is_checked(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    line = json.dumps({"id_str": "1", "text": "words", "user": {"screen_name": "a"}, "entities": {}})
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("tweets.jsonl", "\n".join([line] * 2000))
+    changed(path, 100_000, b"x")
+    with open_archive(path, format="tweets") as archive:
+        assert [item.member for item in archive.items() if "breaks off" in str(item.detail)] == ["tweets.jsonl"]
+
+
+def tar_of(path: Path, mode: str) -> Path:
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+        for name, data in PICTURES.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+def test_a_tar_whose_header_is_damaged_breaks_off_there(tmp_path: Path) -> None:
+    path = tar_of(tmp_path / "a.tar", "w:")
+    changed(path, 2 * (512 + 30_208) + 100, b"\0\0")
+    assert outcomes(path) == {"0.jpg": "whole", "1.jpg": "whole", "a.tar": "damaged"}
+
+
+def test_a_tar_cut_in_a_member_keeps_what_came_before(tmp_path: Path) -> None:
+    for mode in ("w:", "w:gz"):
+        path = tar_of(tmp_path / f"a{mode[2:]}.tar", mode)
+        path.write_bytes(path.read_bytes()[:75_000])
+        assert outcomes(path) == {"0.jpg": "whole", "1.jpg": "whole", "2.jpg": "damaged", path.name: "damaged"}
+
+
+@pytest.mark.parametrize("at", [300, 60_000, -6])
+def test_a_packed_tar_whose_checksum_is_not_met_keeps_no_file(tmp_path: Path, at: int) -> None:
+    path = tar_of(tmp_path / "a.tar.gz", "w:gz")
+    data = bytearray(path.read_bytes())
+    data[at] ^= 4
+    path.write_bytes(bytes(data))
+    try:
+        found = outcomes(path)
+    except ArchiveError:
+        assert at == 300, "its first header can't be read"
+    else:
+        assert "a.tar.gz" in found
+        assert set(found.values()) == {"damaged"}
+
+
+def test_a_bzip2_tar_is_checked(tmp_path: Path) -> None:
+    path = tar_of(tmp_path / "a.tar", "w:")
+    packed = bytearray(bz2.compress(path.read_bytes()))
+    packed[-3] ^= 4
+    path = tmp_path / "a.tar.bz2"
+    path.write_bytes(bytes(packed))
+    assert set(outcomes(path).values()) == {"damaged"}
+
+
+def record(number: int, data: bytes, digest: bool = True) -> bytes:
+    block = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n" + data
+    stated = f"WARC-Block-Digest: sha1:{b32encode(sha1(block).digest()).decode()}\r\n" if digest else ""
+    head = (
+        f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Record-ID: <urn:uuid:{number:032d}>\r\n{stated}"
+        f"WARC-Date: 2024-05-01T10:00:00Z\r\nWARC-Target-URI: https://pbs.twimg.com/media/{number}.jpg\r\n"
+        f"Content-Type: application/http; msgtype=response\r\nContent-Length: {len(block)}\r\n\r\n"
+    )
+    return head.encode() + block + b"\r\n\r\n"
+
+
+def warc_rows(path: Path) -> list[tuple[str, str]]:
+    """URL (or member, for what breaks off) and outcome of each row."""
+    pytest.importorskip("warcio")
+    found = []
+    with open_archive(path) as archive:
+        for item in archive.items():
+            found.append((item.media_url or str(item.member), _outcome(item)))
+    return [(name.rpartition("/")[2], outcome) for name, outcome in found]
+
+
+def _outcome(item: Item) -> str:
+    if item.status != Status.PRESENT:
+        return item.status
+    try:
+        return "whole" if item.open() in PICTURES.values() else "changed"
+    except DamagedArchive:
+        return "damaged"
+
+
+WHOLE = [(name, "whole") for name in PICTURES]
+
+
+@pytest.mark.parametrize("digest", [True, False])
+def test_a_warc_gzipped_as_a_whole_is_read(tmp_path: Path, digest: bool) -> None:
+    records = [record(number, data, digest) for number, data in enumerate(PICTURES.values())]
+    for name, data in {
+        "plain.warc": b"".join(records),
+        "members.warc.gz": b"".join(map(gzip.compress, records)),
+        "whole.warc.gz": gzip.compress(b"".join(records)),
+    }.items():
+        (tmp_path / name).write_bytes(data)
+        assert warc_rows(tmp_path / name) == WHOLE
+
+
+def test_whole_gzipped_warcs_inside_a_zip_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        records = [record(number, data) for number, data in enumerate(PICTURES.values())]
+        archive.writestr("a.warc.gz", gzip.compress(b"".join(records)))
+    assert warc_rows(path) == WHOLE
+
+
+def test_records_read_from_many_threads_are_whole(tmp_path: Path) -> None:
+    pytest.importorskip("warcio")
+    from concurrent.futures import ThreadPoolExecutor
+
+    path = tmp_path / "whole.warc.gz"
+    path.write_bytes(gzip.compress(b"".join(record(n, data) for n, data in enumerate(PICTURES.values()))))
+    with open_archive(path) as archive, ThreadPoolExecutor(4) as pool:
+        items = list(archive.items()) * 8
+        assert list(pool.map(lambda item: item.open(), items)) == list(PICTURES.values()) * 8
+
+
+def test_a_warc_record_with_another_digest_is_damaged(tmp_path: Path) -> None:
+    records = [record(number, data) for number, data in enumerate(PICTURES.values())]
+    at = len(records[0]) + 5_000
+    path = tmp_path / "a.warc"
+    path.write_bytes(b"".join(records))
+    assert warc_rows(changed(path, at, b"\0"))[:3] == [("0.jpg", "whole"), ("1.jpg", "damaged"), ("2.jpg", "whole")]
+
+
+def test_a_damaged_gzip_member_of_a_warc_is_damaged(tmp_path: Path) -> None:
+    members = [gzip.compress(record(number, data, digest=False)) for number, data in enumerate(PICTURES.values())]
+    path = tmp_path / "a.warc.gz"
+    for at in (len(members[0]) + 20_000, len(members[0]) + len(members[1]) - 6):
+        path.write_bytes(b"".join(members))
+        data = bytearray(path.read_bytes())
+        data[at] ^= 4
+        path.write_bytes(bytes(data))
+        found = dict(warc_rows(path))
+        assert found["0.jpg"] == "whole"
+        assert found.get("1.jpg", "damaged") == "damaged"
+        assert "changed" not in found.values()
+        assert found.get("3.jpg", found.get("a.warc.gz")) is not None, "what is lost is told"
+
+
+def test_a_warc_cut_short_is_told(tmp_path: Path) -> None:
+    whole = b"".join(record(number, data, digest=False) for number, data in enumerate(PICTURES.values()))
+    for name, data in {"a.warc": whole, "b.warc.gz": gzip.compress(whole)}.items():
+        path = tmp_path / name
+        path.write_bytes(data[:75_000])
+        found = warc_rows(path)
+        assert found[:2] == WHOLE[:2]
+        assert {outcome for _, outcome in found[2:]} == {"damaged"}
+
+
+def test_a_warc_gzipped_as_a_whole_with_a_wrong_checksum_keeps_no_record(tmp_path: Path) -> None:
+    path = tmp_path / "a.warc.gz"
+    data = bytearray(gzip.compress(b"".join(record(n, data, digest=False) for n, data in enumerate(PICTURES.values()))))
+    data[-6] ^= 4
+    path.write_bytes(bytes(data))
+    assert {outcome for _, outcome in warc_rows(path)} == {"damaged"}
+
+
+def test_a_break_is_a_failed_row_and_exit_code_2(tmp_path: Path, tiny_path: Path) -> None:
+    path = tar_of(tmp_path / "a.tar", "w:")
+    changed(path, 2 * (512 + 30_208) + 100, b"\0\0")
+    command = [*COMMAND, "score", str(path), "-o", str(tmp_path / "run"), "--bundle", str(tiny_path)]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    command = [*COMMAND, "export", str(tmp_path / "run"), "--format", "jsonl", "-o", str(tmp_path / "rows.jsonl")]
+    subprocess.run(command, env=environment(), capture_output=True, check=True, timeout=120)
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    (row,) = [row for row in rows if row["error_code"] == "damaged"]
+    assert row["member"] == "a.tar"
+    assert "a header is damaged" in row["error_detail"]
+    assert "a.tar breaks off after 2 files" in done.stderr
+
+
+def test_a_zip_of_nothing_but_archives_is_refused_with_advice(tmp_path: Path) -> None:
+    inner = tmp_path / "inner.zip"
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("0.jpg", PICTURES["0.jpg"])
+    for names in (("inner.zip",), ("a/inner.zip", "b/other.tar.gz", "__MACOSX/a")):
+        path = tmp_path / "outer.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in names:
+                archive.writestr(name, inner.read_bytes())
+        with pytest.raises(ArchiveError, match=r"holds only other archives \(.*inner\.zip.*unpack it"):
+            open_archive(path)
+        path.unlink()
