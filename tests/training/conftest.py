@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+OUTLINES = {"p72": [{"part": "blade", "points": [[20, 20], [60, 30], [20, 40]]},
+                    {"part": "handle", "points": [[10, 20], [20, 20], [20, 40], [10, 40]]}]}  # fmt: skip
 COLUMNS = ["id", "split", "knife", "gun", "blade", "setting", "style", "features", "other", "group", "video",
            "source_repo", "flags", "boxes"]  # fmt: skip
 
@@ -60,6 +63,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     "boxes": f'[["knife", {edges}]]' if number % 3 else "",
                 }
             writer.writerow(row)
+    (folder / "outlines.json").write_text(json.dumps(OUTLINES))
     return folder
 
 
@@ -72,8 +76,12 @@ work = "{labelled}/work"
 models = "{labelled}/models"
 [data]
 labels = "{labelled}/labels.csv"
-views = 1
 police_views = 1
+parts = 6
+laid = 9
+tools = ["b/tools"]
+outlines = "{labelled}/outlines.json"
+lifted = 1
 leave_out = ["a/web", "b/tools"]
 [model]
 name = "thin"
@@ -86,6 +94,8 @@ options = {{embed_dim = 128, depth = 3, num_heads = 2, img_size = 64}}
 size = 64
 fit = "squash"
 filter = "bicubic"
+[looks]
+crops = [[0.0, 0.0, 0.6, 0.6], [0.4, 0.4, 1.0, 1.0]]
 [optimisation]
 epochs = 2.0
 batch = 8

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -10,10 +12,32 @@ import torch
 from PIL import Image, ImageDraw
 
 from bladecheck.core import weights
-from bladecheck_training import calibrate, compress, config, evaluate, gptq, losses, manifest, metrics, runs, views
-from bladecheck_training.augment import Sample, augment, cut_out
+from bladecheck.core.bundle import Outputs
+from bladecheck.core.looks import combined
+from bladecheck.core.preprocess import prepare_part
+from bladecheck.core.taxonomy import BLADES, FEATURES, LABELS, WEAPONS
+from bladecheck.core.unlike import MeasuredRange
+from bladecheck_training import (
+    calibrate,
+    compose,
+    compress,
+    config,
+    gptq,
+    last,
+    looks,
+    losses,
+    manifest,
+    metrics,
+    novelty,
+    occupancy,
+    runs,
+    truth,
+    views,
+)
+from bladecheck_training.augment import cut_out
 from bladecheck_training.config import Data, Targets
 from bladecheck_training.manifest import Row
+from bladecheck_training.net import BLADE, KNIFE, NAMES, WIDTH, Heads
 
 
 @pytest.mark.parametrize("bits", [4, 5, 6])
@@ -46,8 +70,8 @@ def test_smoothing_divides_outliers() -> None:
 def test_folds_never_split_a_group() -> None:
     rows = [Row(str(i), Path("x"), "police", {"knife": i % 3 % 2}, group=f"g{i // 3}") for i in range(60)]
     folds = runs.police_folds(rows)
-    groups = [{rows[index].group for index in part} for part in folds]
-    assert sorted(index for part in folds for index in part) == list(range(60))
+    groups = [{rows[int(name)].group for name in part} for part in folds]
+    assert sorted(int(name) for part in folds for name in part) == list(range(60))
     assert all(groups)
     assert sum(len(part) for part in groups) == len(set().union(*groups)) == 20
 
@@ -75,12 +99,29 @@ def test_data_that_cannot_be_measured_is_refused_at_once() -> None:
 
 
 def test_a_small_knife_is_learnt_like_a_large_one() -> None:
-    patches = torch.zeros((2, 196), dtype=torch.uint8)
-    patches[0, :2], patches[1, :] = views.MAYBE, views.MAYBE
-    scores = torch.full((2, 196), -20.0).masked_fill(patches == views.MAYBE, 20.0)
-    one = torch.tensor([1, 1])
-    found = losses._patch_loss(scores, one, patches, torch.ones(2))
-    assert float(found) < 1e-6
+    share = torch.zeros((2, 196))
+    share[0, :2], share[1, :] = 1, 1
+    scores = torch.full((2, 196), -20.0).masked_fill(share > 0, 20.0)
+    assert float(losses._patches(scores, torch.ones(2), share, torch.ones(2))) < 1e-6
+
+
+def test_the_map_learns_parts_where_they_are_known_and_their_union_elsewhere() -> None:
+    cells = torch.zeros((3, 4, 4, 4))
+    cells[0, 0, 0, 0] = 1  # blade
+    cells[1, 2, 0, 0] = 1  # blade or handle
+    cells[2, 3] = 1  # may be anything
+    right = torch.full((3, 2, 4, 4), -20.0)
+    right[0, 0, 0, 0] = 20
+    right[1, 1, 0, 0] = 20
+    right[2] = 5.0
+    knife, asked = torch.ones(3), torch.zeros(3, dtype=torch.bool)
+    assert float(losses._occupancy(right, knife, cells, asked)) < 1e-4
+    wrong = right.clone()
+    wrong[0, :, 0, 0] = torch.tensor([-20.0, 20.0])
+    assert float(losses._occupancy(wrong, knife, cells, asked)) > 0.5
+    missed = right.clone()
+    missed[1, 1, 0, 0] = -20
+    assert float(losses._occupancy(missed, knife, cells, asked)) > 0.5
 
 
 def test_unreadable_pictures_and_labels_are_named(tmp_path: Path) -> None:
@@ -113,31 +154,166 @@ def test_unknown_config_key_is_named(tmp_path: Path) -> None:
         config.read(path)
 
 
+CROPS = ((0.0, 0.0, 0.6, 0.6), (0.4, 0.4, 1.0, 1.0))
+
+
+def library(labelled: Path) -> views.Library:
+    data = Data(
+        str(labelled / "labels.csv"),
+        outlines=str(labelled / "outlines.json"),
+        police_views=2,
+        parts=6,
+        laid=12,
+        lifted=1,
+        tools=("b/tools",),
+    )
+    return views.Library(manifest.load(data), data)
+
+
 def test_views_are_the_same_every_time(labelled: Path) -> None:
-    rows = manifest.read(labelled / "labels.csv")
+    found = library(labelled)
     spec = views.Spec(64, "squash", "bicubic")
-    first = views.render(rows[0], 1, spec, [], 4)
-    again = views.render(rows[0], 1, spec, [], 4)
-    np.testing.assert_array_equal(first[0], again[0])
-    assert not np.array_equal(first[0], views.render(rows[0], 2, spec, [], 4)[0])
+    for view in views.plan(found, CROPS)[::9]:
+        first, again = (views.render(view, found, spec, CROPS) for _ in range(2))
+        np.testing.assert_array_equal(first[0], again[0])
+        np.testing.assert_array_equal(first[1], again[1])
 
 
 def test_held_out_pictures_never_train(labelled: Path) -> None:
-    rows = manifest.read(labelled / "labels.csv")
-    plan = views.plan(rows, Data("x", views=2, police_views=3))
-    assert all(view.number == 0 for view in plan if rows[view.row].split == "dev")
-    assert max(view.number for view in plan if rows[view.row].split == "police") == 3
+    found = library(labelled)
+    for view in views.plan(found, CROPS):
+        splits = {found.rows[name].split for name in view.ids}
+        assert len(splits) == 1
+        assert view.kind in ("whole", "look") or "dev" not in splits
+        assert view.kind in ("whole", "look", "turned", "lifted") or splits == {"train"}
 
 
-def test_objects_on_white_are_cut_out_and_moved() -> None:
+def test_a_look_is_the_part_that_the_service_looks_at(labelled: Path) -> None:
+    found, spec = library(labelled), views.Spec(64, "squash", "bicubic")
+    pixels, _ = views.render(views.View("look", ("p50",), 1), found, spec, CROPS)
+    np.testing.assert_array_equal(pixels, prepare_part(found.open("p50"), spec, CROPS[1]))
+
+
+def test_of_a_part_only_what_shows_is_known(labelled: Path) -> None:
+    found, spec = library(labelled), views.Spec(64, "squash", "bicubic")
+    place = {name: index for index, name in enumerate(NAMES)}
+    corner, middle = ((0.7, 0.7, 1.0, 1.0), (0.1, 0.1, 0.7, 0.5))
+    for crop, knife in ((corner, 0.0), (middle, 1.0)):
+        view = views.View("look", ("p72",), 0)
+        known = truth.of(view, found, views.render(view, found, spec, [crop])[1])
+        assert known.labels[place["knife"]] == knife
+    view = views.View("look", ("p73",), 0)
+    assert truth.of(view, found, views.render(view, found, spec, [corner])[1]).labels[place["knife"]] == 0.0
+
+
+def test_classes_move_with_the_picture() -> None:
+    image = Image.new("RGB", (80, 60), (90, 90, 90))
+    ImageDraw.Draw(image).rectangle((20, 20, 50, 40), fill=(250, 10, 10))
+    scene = compose.outlined(image, [("blade", ((25, 33), (63, 33), (63, 67), (25, 67)))])
+    for seed in range(12):
+        moved = compose.turned(np.random.default_rng(seed), scene)
+        red = np.asarray(moved.image)[:, :, 0].astype(int) - np.asarray(moved.image)[:, :, 1]
+        blade = np.asarray(moved.classes) == compose.BLADE
+        assert ((red > 80) == blade).mean() > 0.95
+    cells = compose.cells(scene.classes, 8)
+    share = (np.asarray(scene.classes) == compose.BLADE).mean()
+    assert cells[0].mean() / 255 == pytest.approx(share, abs=0.01)
+    assert cells[1:].max() == 0
+
+
+def test_what_is_laid_on_a_scene_is_marked_where_it_lies() -> None:
+    thing = Image.new("RGB", (40, 20), (0, 200, 0))
+    piece = compose.piece(thing, Image.new("L", (40, 20), 255), knife=True)
+    for seed in range(8):
+        scene = compose.plain(Image.new("RGB", (200, 160), (200, 200, 200)))
+        laid = compose.lay(np.random.default_rng(seed), scene, piece, (0.3, 0.8))
+        green = np.asarray(laid.image)[:, :, 1].astype(int) - np.asarray(laid.image)[:, :, 0]
+        marked = np.asarray(laid.classes) == compose.EITHER
+        assert marked.any()
+        assert ((green > 60) == marked).mean() > 0.97
+
+
+def test_looks_combine_as_in_the_service() -> None:
+    logits = np.random.default_rng(0).normal(0, 2, (5, 4, WIDTH)).astype(np.float32)
+    outputs = Outputs(labels=LABELS, blades=BLADES, features=FEATURES, weapons=WEAPONS)
+    kinds: tuple[Literal["best", "weighted"], ...] = ("best", "weighted")
+    for kind in kinds:
+        ours = looks.combine(logits, kind)
+        theirs = np.stack([combined(each, outputs, kind) for each in logits])
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    rule = looks.Rule(0.5, 0.9, "best", calibrate.Platt())
+    again = rule.again(logits)
+    np.testing.assert_array_equal(rule.combined(logits)[~again], logits[~again, 0])
+
+
+def test_refitting_keeps_the_columns_it_is_told_to() -> None:
+    torch.manual_seed(0)
+    heads, x = Heads(8), torch.randn(200, 17)
+    nothing = torch.full((200, WIDTH), float("nan"))
+    blade = (x[:, 3] > 0).long()
+    target = losses.Targets(nothing[:, :3], nothing[:, 11:20], blade, blade - blade - 1, torch.ones(200),
+                            torch.zeros(200, dtype=torch.bool), nothing, torch.ones(8), torch.ones(9))  # fmt: skip
+    target = dataclasses.replace(target, labels=(x[:, :3] > 0).float())
+    before = heads.out.weight.detach().clone()
+    last.refit(heads, x, target, 1e-3, kept=[KNIFE])
+    torch.testing.assert_close(heads.out.weight[KNIFE], before[KNIFE])
+    right = (heads.out(x)[:, BLADE].argmax(1) == blade).float().mean()
+    assert right > 0.95
+    held = Heads(8)
+    start = held.out.weight.detach().clone()
+    last.refit(held, x, target, 1e6)
+    torch.testing.assert_close(held.out.weight, start, atol=1e-3, rtol=0)
+
+
+def test_a_gate_asks_no_more_often_than_it_may() -> None:
+    rng = np.random.default_rng(4)
+    labels = np.r_[np.ones(50, int), np.zeros(500, int)]
+    score = np.clip(np.r_[rng.beta(2, 3, 50), rng.beta(1, 3, 500)], 0, 1)
+    check, hold = calibrate.gate([(score, labels)], 0.05, 0.02, 0.01)
+    assert (score[labels == 0] >= check).mean() <= 0.02
+    assert (score[labels == 0] >= hold).mean() <= 0.01
+    easy, _ = calibrate.gate([(labels * 0.5 + 0.2, labels)], 0.05, 0.02, 0.01)
+    assert ((labels * 0.5 + 0.2)[labels == 1] >= easy).mean() >= 0.95
+
+
+def test_what_is_said_is_as_often_right_as_promised() -> None:
+    score, right = np.array([0.9, 0.8, 0.7, 0.6, 0.5]), np.array([1.0, 1.0, 0.0, 1.0, 0.0])
+    assert calibrate.sure(score, right, 0.25) == 0.6
+    assert calibrate.sure(score, 1 - right, 0.25) == 1.0
+
+
+def test_the_measured_range_is_what_the_service_reads(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    known = (rng.normal(0, 1, (300, 40)) * np.linspace(5, 0.1, 40)).astype(np.float32)
+    found = novelty.fit(known)
+    np.savez(tmp_path / "heads.npz", mean=found.mean, basis=found.basis, spread=found.spread)
+    limit = novelty.limit(known)
+    ours = novelty.distance(found, known)
+    assert (ours > limit).mean() <= 0.02
+    theirs = [MeasuredRange(tmp_path, limit).distance(each) for each in known[:5]]
+    np.testing.assert_allclose(ours[:5] / limit, theirs, rtol=1e-4)
+    assert novelty.distance(found, known[:1] + 50)[0] > limit
+
+
+def test_a_blur_is_useful_if_it_hides_the_blade_and_little_else() -> None:
+    blade = ("blade", ((0.0, 0.0), (25.0, 0.0), (25.0, 25.0), (0.0, 25.0)))
+    row = Row("a", Path("x"), "police", {"knife": 1}, outline=(blade,))
+    maps = np.zeros((3, occupancy.SIDE, occupancy.SIDE), np.float32)
+    quarter = occupancy.SIDE // 4
+    maps[0, :quarter, :quarter], maps[1] = 1, 1
+    covered, spilt = occupancy.hiding([row] * 3, maps, 0.5)
+    assert occupancy.useful(covered, spilt).tolist() == [True, False, False]
+    assert covered[2] == spilt[2] == 0
+
+
+def test_objects_on_white_are_cut_out() -> None:
     image = Image.new("RGB", (120, 90), "white")
     ImageDraw.Draw(image).rectangle((40, 30, 80, 60), fill=(30, 30, 30))
     alpha = cut_out(image)
     assert alpha is not None
     assert np.asarray(alpha)[45, 60] > 250
     assert np.asarray(alpha)[5, 5] == 0
-    moved = [augment(np.random.default_rng(seed), Sample(image), []) for seed in range(8)]
-    assert any(sample.mask is not None and np.asarray(sample.image).min(2)[0, 0] < 240 for sample in moved)
+    assert cut_out(Image.new("RGB", (120, 90), (90, 90, 90))) is None
 
 
 def test_interval_covers_and_counts() -> None:
@@ -184,5 +360,5 @@ def test_pointing_counts_peaks_in_boxes() -> None:
     rows = [Row("a", Path("x"), "dev", {"knife": 1}, boxes=((0.0, 0.0, 0.3, 0.3),))] * 2
     patches = np.zeros((2, 4, 4), np.float32)
     patches[0, 0, 0], patches[1, 3, 3] = 1, 1
-    found = evaluate.pointing(evaluate.Scored(rows, np.zeros((2, 18), np.float32)), patches)
+    found = occupancy.pointing(rows, patches)
     assert (found["positives"], found["n"]) == (1, 2)

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from timm.layers import Conv2dSame  # type: ignore[attr-defined]
@@ -16,7 +17,19 @@ from bladecheck.core import bundle
 from bladecheck.core.classifier import Classifier
 from bladecheck.core.golden import replay
 from bladecheck.core.preprocess import prepare
-from bladecheck_training import backbones, cache, config, export, frozen, manifest, padding, pipeline, student, train
+from bladecheck_training import (
+    backbones,
+    cache,
+    config,
+    export,
+    frozen,
+    manifest,
+    padding,
+    pipeline,
+    student,
+    train,
+    views,
+)
 from bladecheck_training.__main__ import app
 
 
@@ -36,11 +49,65 @@ def test_bundle_loads_and_golden_replays(exported: Path) -> None:
 def test_scores_from_the_service_are_those_of_the_graph(exported: Path, labelled: Path) -> None:
     classifier = Classifier(bundle.load(exported))
     picture = classifier.load((labelled / "images" / "p50.jpg").read_bytes())
-    verdict = classifier.classify_one(picture)
-    logits, evidence = export.answers(exported / bundle.MODEL, prepare(picture.frames[0], classifier.bundle.spec)[None])
-    assert list(verdict.scores.raw.values()) == pytest.approx(logits[0].tolist(), abs=1e-6)
-    assert verdict.evidence is not None
-    np.testing.assert_allclose(verdict.evidence, evidence[0], atol=1e-6)
+    pixels = prepare(picture.frames[0], classifier.bundle.spec)
+    found = classifier.run(pixels)
+    logits, occupancy = export.answers(exported / bundle.MODEL, pixels[None])
+    np.testing.assert_allclose(found.logits, logits[0], atol=1e-6)
+    assert found.occupancy is not None
+    np.testing.assert_allclose(found.occupancy, occupancy[0], atol=1e-6)
+
+
+def test_scores_are_linear_in_the_embedding(exported: Path, labelled: Path) -> None:
+    classifier = Classifier(bundle.load(exported))
+    picture = classifier.load((labelled / "images" / "p50.jpg").read_bytes())
+    found = classifier.run(prepare(picture.frames[0], classifier.bundle.spec))
+    assert found.embedding is not None
+    with np.load(exported / "heads.npz") as heads:
+        np.testing.assert_allclose(found.embedding @ heads["weight"] + heads["bias"], found.logits, atol=1e-4)
+
+
+def test_the_graph_says_what_it_is(exported: Path) -> None:
+    model = onnx.load(exported / bundle.MODEL, load_external_data=False)
+    facts = {item.key: item.value for item in model.metadata_props}
+    assert (facts["name"], facts["version"], facts["licence"]) == ("thin", "0.0.1", "Apache-2.0")
+    assert len(facts["config_sha256"]) == 64
+
+
+@pytest.fixture(scope="session")
+def gone_on(exported: Path, config_file: Path) -> tuple[pipeline.Run, bundle.Bundle]:
+    """A bundle that keeps the trunk and the knife score of the exported one."""
+    base = config.read(config_file)
+    model = config.Model("further", "0.0.2", parent=str(exported))
+    data = dataclasses.replace(base.data, leave_out=())
+    run = pipeline.Run.open(dataclasses.replace(base, data=data, model=model, work=base.work + "-further"))
+    for step in (pipeline.prepare, pipeline.train, pipeline.export):
+        step(run)
+    return run, bundle.load(run.target)
+
+
+def test_going_on_keeps_the_trunk_and_the_knife_score(
+    gone_on: tuple[pipeline.Run, bundle.Bundle], exported: Path, labelled: Path
+) -> None:
+    _, further = gone_on
+    assert further.manifest.parent == bundle.load(exported).sha256
+    before, after = Classifier(bundle.load(exported)), Classifier(further)
+    picture = after.load((labelled / "images" / "p50.jpg").read_bytes())
+    pixels = prepare(picture.frames[0], further.spec)
+    old, new = before.run(pixels), after.run(pixels)
+    names = further.manifest.outputs.names
+    np.testing.assert_allclose(new.logits[names.index("knife")], old.logits[names.index("knife")], atol=1e-3)
+    assert np.abs(new.logits - old.logits)[3:11].max() > 1e-3
+    assert replay(after).worst < 1e-5
+    assert any("NOT the scores" in title for title in further.manifest.metrics)
+
+
+def test_a_parent_that_takes_other_pictures_is_refused(exported: Path, config_file: Path) -> None:
+    base = config.read(config_file)
+    model, data = config.Model("other", "0.0.1", parent=str(exported)), dataclasses.replace(base.data, leave_out=())
+    spec = base.preprocess | {"fit": "pad"}
+    run = pipeline.Run.open(dataclasses.replace(base, data=data, model=model, preprocess=spec))
+    with pytest.raises(ValueError, match="fit is 'pad'; the parent has 'squash'"):
+        pipeline.prepare(run)
 
 
 def test_card_and_metrics_name_n_and_intervals(exported: Path) -> None:
@@ -76,22 +143,27 @@ def test_another_training_in_the_same_folder_is_refused(exported: Path, config_f
 
 def test_cache_resumes_and_refuses_other_labels(exported: Path, config_file: Path) -> None:
     run = pipeline.Run.open(config.read(config_file))
-    folder = run.work / "cache"
-    whole = np.array(cache.read(folder, run.rows, run.config).tokens[-1])
-    stored = np.load(folder / "tokens.npy", mmap_mode="r+")
+    folder, crops = run.work / "cache", run.config.crops
+    whole = np.array(cache.read(folder, run.library, run.config.spec, crops).middle[-1])
+    stored = np.load(folder / "middle.npy", mmap_mode="r+")
     stored[30:] = 0
     stored.flush()
-    (folder / "done.txt").write_text("30")
+    made = np.load(folder / "done.npy")
+    made[30:] = False
+    np.save(folder / "done.npy", made)
     pipeline.prepare(run)
-    np.testing.assert_array_equal(cache.read(folder, run.rows, run.config).tokens[-1], whole)
+    found = cache.read(folder, run.library, run.config.spec, crops)
+    np.testing.assert_array_equal(found.middle[-1], whole)
+    assert found.made.all()
+    fewer = views.Library(list(run.library.rows.values())[:-1], run.config.data)
     with pytest.raises(ValueError, match="other views"):
-        cache.read(folder, run.rows[:-1], run.config)
+        cache.read(folder, fewer, run.config.spec, crops)
 
 
 def test_compressed_graph_stays_close_to_torch(exported: Path, config_file: Path) -> None:
     run = pipeline.Run.open(config.read(config_file))
     study = pipeline.study(run)
-    index = study.plain_views("dev")
+    index = study.looks(study.named("dev"))[:, 0]
     net = pipeline.trained(run)
     with torch.inference_mode():
         expected = net(study.inputs(index)).logits[:, 0].numpy()
@@ -140,14 +212,14 @@ def test_padding_worked_out_once_changes_no_answer() -> None:
         torch.testing.assert_close(rigid(pixels).logits, net(pixels).logits)
 
 
-def test_turned_pixels_and_patch_labels_stay_together() -> None:
+def test_turned_pixels_and_cells_stay_together() -> None:
     torch.manual_seed(0)
-    grid = torch.arange(4 * 9, dtype=torch.uint8).view(4, 3, 3)
-    pixels = grid[..., None].repeat(1, 1, 1, 3)
+    cells = torch.arange(4 * 9, dtype=torch.float32).view(4, 1, 3, 3)
+    pixels = cells[:, 0, :, :, None].repeat(1, 1, 1, 3)
     seen = set()
     for _ in range(60):
-        turned, pictures = train._turn(grid, pixels)
-        assert torch.equal(pictures[..., 0], turned)
+        turned, pictures = train._turn(cells, pixels)
+        assert torch.equal(pictures[..., 0], turned[:, 0])
         seen.add(tuple(turned[0].flatten().tolist()))
     assert len(seen) == 8
 
@@ -156,7 +228,7 @@ def test_turned_pixels_and_patch_labels_stay_together() -> None:
 def test_backbones_that_cannot_be_compressed_are_refused(name: str, config_file: Path) -> None:
     base = config.read(config_file)
     model = dataclasses.replace(base.model, backbone=name, options={})
-    run = pipeline.Run(dataclasses.replace(base, model=model), [])
+    run = pipeline.Run(dataclasses.replace(base, model=model), views.Library([], base.data))
     with pytest.raises(ValueError, match="QuickGELU"):
         run.backbone()
 
@@ -185,7 +257,11 @@ def test_own_pictures_without_police_or_guns_become_a_bundle(labelled: Path, con
     lines = [f"images/{row.id}.jpg,{row.blade or 'none'},{row.split},{row.group}" for row in rows]
     (labelled / "own.csv").write_text("\n".join(["path,label,split,group", *lines]))
     text = config_file.read_text().replace("labels.csv", "own.csv").replace('"thin"', '"own"')
-    text = text.replace("/work", "/own-work").replace('leave_out = ["a/web", "b/tools"]', "")
+    text = (
+        text.replace("/work", "/own-work")
+        .replace('leave_out = ["a/web", "b/tools"]', "")
+        .replace('tools = ["b/tools"]', "")
+    )
     (labelled / "own.toml").write_text(text)
     outcome = CliRunner().invoke(app, ["all", "--config", str(labelled / "own.toml")])
     assert outcome.exit_code == 0, outcome.output

@@ -80,6 +80,36 @@ def band(sets: Sequence[HeldOut], targets: Targets) -> tuple[float, float]:
     return round(min(check, hold), 4), round(min(hold, 0.999), 4)
 
 
+def gate(
+    scores: Sequence[tuple[Array, Array]], missed: float, false_check: float, false_hold: float
+) -> tuple[float, float]:
+    """The `check` and `hold` cut-offs of any other label, from (probabilities, truth) of each held-out set.
+
+    `check` is the highest cut at which no set misses more than `missed` of what shows it, but no lower than the lowest
+    at which no set checks more than `false_check` of the rest (or one picture): a score that asks about every other
+    picture helps nobody. `hold` is the lowest, from 0.5 on, at which no set wrongly holds more than `false_hold`.
+    """
+    check = min((_lower(p[truth == 1], missed) for p, truth in scores if (truth == 1).any()), default=0.5)
+    for p, truth in scores:
+        others = p[truth == 0]
+        check = max(check, _upper(others, max(false_check, 1 / max(1, len(others)))))
+    hold = max([0.5, check, *(_upper(p[truth == 0], false_hold) for p, truth in scores)])
+    return round(min(check, 0.999), 4), round(min(hold, 0.999), 4)
+
+
+def sure(score: Array, right: Array, wrong: float, least: float = 0.3) -> float:
+    """The lowest cut at which at most a share `wrong` of what is at or above it is wrong; 1 if there is none.
+
+    Args:
+        score: of what would be said, [N]; right: whether it is so.
+        least: below this nothing is said.
+    """
+    order = np.argsort(-score)
+    errors = np.cumsum(1 - right[order]) / np.arange(1, len(order) + 1)
+    fine = np.flatnonzero((errors <= wrong) & (score[order] >= least))
+    return round(float(score[order][fine[-1]]), 4) if len(fine) else 1.0
+
+
 def _lower(scores: Array, share: float) -> float:
     """Highest cut with at most `share` of the scores below it; midway to the next score down."""
     if len(scores) == 0:

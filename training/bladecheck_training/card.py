@@ -20,7 +20,10 @@ NAMES = {
     "ordinary_hold": "Ordinary photos that are `hold`",
     "ordinary_not_clear": "Ordinary photos that are not `clear`",
     "accuracy": "Kind of blade: share named right",
+    "auc": "area under the ROC curve",
+    "looks": "Looks a picture, on average",
 }
+PREFIXES = {"kinds": "Kind: ", "gun": "Gun: ", "other_weapon": "Other weapon: "}
 
 
 def render(bundle: Bundle) -> str:
@@ -41,6 +44,7 @@ def render(bundle: Bundle) -> str:
         "",
         f"Chosen for: {manifest.thresholds.chosen_for}.",
         "",
+        *_looks(bundle),
         "## What it reaches",
         "",
         "Measures have their n and a 95 % interval: bootstrap over groups, Wilson for shares.",
@@ -54,6 +58,17 @@ def render(bundle: Bundle) -> str:
     if tried := manifest.training.get("tried"):
         lines += ["", "## Aims missed, and what was tried", "", *(f"- {entry}" for entry in tried)]
     return "\n".join(lines) + "\n"
+
+
+def _looks(bundle: Bundle) -> list[str]:
+    looks = bundle.manifest.preprocess.looks
+    if not looks:
+        return []
+    return [
+        f"The whole picture is looked at first. If its knife score lies from {looks.again_from:.4f} up to "
+        f"{looks.again_to:.4f}, {len(looks.crops)} parts of it are looked at too, and the highest scores count.",
+        "",
+    ]
 
 
 def _section(part: Any) -> list[str]:
@@ -72,7 +87,7 @@ def _flat(part: dict[str, Any], prefix: str = "") -> Any:
         if isinstance(value, dict) and "value" in value:
             yield prefix + NAMES.get(name, name), value
         elif isinstance(value, dict):
-            yield from _flat(value, "Kind: " if name == "kinds" else prefix)
+            yield from _flat(value, PREFIXES.get(name, prefix))
         elif isinstance(value, int | float) and not isinstance(value, bool):
             yield NAMES.get(name, name.replace("_", " ")), {"value": value}
 
@@ -108,4 +123,9 @@ def _counts(data: dict[str, Any]) -> list[str]:
         for name, count in data.get(f"by_{kind}", {}).items():
             lines.append(f"| {' | '.join([name or '-', *(str(count.get(column, 0)) for column in columns)])} |")
         lines.append("")
-    return [*lines, str(data.get("licences", ""))]
+    if unlabelled := data.get("unlabelled"):
+        lines += [f"Unlabelled pictures, labelled softly by the parent: {unlabelled}.", ""]
+    lines.append(str(data.get("licences", "")))
+    if law := data.get("for_lawyers"):
+        lines += ["", "### For a force's lawyer", "", *(f"- {entry}" for entry in law)]
+    return lines

@@ -6,9 +6,11 @@ import dataclasses
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bladecheck.core.preprocess import Spec
+
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -18,18 +20,38 @@ class Data:
     Attributes:
         labels: CSV file: the project's labels.csv, or any with columns path,label.
         images: folder of <id>.jpg; relative paths of a path,label CSV start at the CSV's folder.
-        views: variants of each ordinary training picture beside the plain one.
-        police_views: the same for split "police".
-        easy: sources whose knife-free pictures are far from any knife: one in three is used, without variants, and
-            counts a third.
+        pool: folder with images/<id>.jpg and pool.csv (id, source_repo): unlabelled pictures, to be labelled softly by
+            the parent bundle.
+        outlines: JSON file of polygons by id: [{"part": "blade" or "handle", "points": [[x, y], ...]}], in per cent.
+        police_views: turned and cropped variants of each picture of split "police".
+        whole, parts: training pictures to use whole, and cropped at random; 0: all of them, and none.
+        laid: cut-out things laid on scenes, and collages. lifted: outlined police knives laid on scenes, each.
+        unlabelled: pictures of the pool.
+        easy: sources whose knife-free pictures are far from any knife: they count a third and serve as scenes.
+        tools: sources of tools and weapons photographed as objects: cut out for scenes, and no ordinary photos.
+        streets: classes (column `other`) of knife-free pictures that serve as scenes.
+        no_scenes: sources of the pool that may show weapons: never used as scenes.
+        weapons: classes (column `other`) that are other weapons, with their kind.
+        unsaid: classes of which it is left open whether they are weapons: tools, sports gear, explosives.
         leave_out: sources to leave out in turn, to see what the network makes of pictures from elsewhere.
     """
 
     labels: str
     images: str = ""
-    views: int = 3
-    police_views: int = 8
+    pool: str = ""
+    outlines: str = ""
+    police_views: int = 5
+    whole: int = 0
+    parts: int = 0
+    laid: int = 0
+    lifted: int = 0
+    unlabelled: int = 0
     easy: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    streets: tuple[str, ...] = ()
+    no_scenes: tuple[str, ...] = ()
+    weapons: dict[str, str] = field(default_factory=dict)
+    unsaid: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
 
 
@@ -46,15 +68,17 @@ class Model:
         frozen_blocks: transformers only: so many first blocks are frozen, compressed, and their output is cached.
         options: passed on to the backbone's constructor, e.g. {img_size = 192}.
         teacher: work folder of a finished transformer run to learn from; makes this a convolutional student.
+        parent: folder of a bundle of the transformer kind to go on from: its trunk is kept, and only heads are trained.
     """
 
     name: str
     version: str
-    backbone: str
+    backbone: str = ""
     weights: str = "pretrained"
     frozen_blocks: int = 9
     options: dict[str, Any] = field(default_factory=dict)
     teacher: str = ""
+    parent: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +90,7 @@ class Optimisation:
             network gets smaller pictures instead.
         average: decay of the averaged weights.
         leave_out_epochs: length of each training without a source of `data.leave_out`.
+        hold: how strongly the last layer is held to what it was when police pictures come in.
         keep_pretrained: how far the trained trunk is pulled back to the pretrained one, 0 to 1.
     """
 
@@ -80,6 +105,7 @@ class Optimisation:
     average: float = 0.998
     keep_pretrained: float = 0.0
     police_weight: float = 3.0
+    hold: float = 1e-2
     seed: int = 0
 
 
@@ -90,10 +116,21 @@ class Targets:
     Attributes:
         missed: of knife pictures that may end as `clear`.
         false_hold: of ordinary pictures without a knife that may end as `hold`.
+        again: of knife pictures that may go without a second look for looking harmless at the first.
+        other_missed, other_false_check, other_false_hold: the same for guns and other weapons; of those without, how
+            many may end as `check` or `hold`, which goes before what may be missed.
+        wrong_kind: of the kinds that are named.
+        wrong_feature: of the features that are named.
     """
 
     missed: float = 0.01
     false_hold: float = 0.004
+    again: float = 0.005
+    other_missed: float = 0.05
+    other_false_check: float = 0.006
+    other_false_hold: float = 0.002
+    wrong_kind: float = 0.2
+    wrong_feature: float = 0.25
 
 
 @dataclass(frozen=True)
@@ -104,6 +141,7 @@ class Card:
         summary: one or two sentences.
         limits: what it cannot do.
         licences: of the pictures.
+        lawyers: what a user's lawyer should know, a sentence or two each.
         tried: aims that were missed and what was tried, for those who train the next one.
     """
 
@@ -113,7 +151,25 @@ class Card:
         "The kind of blade describes a look and is no legal finding; length cannot be told from a photo.",
     )
     licences: str = "Not stated."
+    lawyers: tuple[str, ...] = ()
     tried: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Further looks at parts of a picture; none for a model that looks once.
+
+    Attributes:
+        crops: (left, top, right, bottom) in 0..1, each.
+        again_from: from this first score on a second look is taken; 0: chosen by `targets.again`.
+        sure: from this first score on no further look is taken; 1: always one, since kinds and the map gain by it.
+        kinds: kinds and features of the "best" look, or "weighted" by each look's knife probability.
+    """
+
+    crops: tuple[tuple[float, ...], ...] = ()
+    again_from: float = 0.0
+    sure: float = 1.0
+    kinds: Literal["best", "weighted"] = "best"
 
 
 @dataclass(frozen=True)
@@ -126,9 +182,15 @@ class Config:
     optimisation: Optimisation = field(default_factory=Optimisation)
     targets: Targets = field(default_factory=Targets)
     card: Card = field(default_factory=Card)
+    looks: Looks = field(default_factory=Looks)
     work: str = "runs/training"
     models: str = "models"
     threads: int = 2
+
+    @property
+    def crops(self) -> tuple[Box, ...]:
+        """The parts of a picture that are looked at after the whole, (left, top, right, bottom) in 0..1."""
+        return tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in self.looks.crops)
 
     @property
     def spec(self) -> Spec:
@@ -142,7 +204,8 @@ def read(path: Path) -> Config:
         ValueError: naming an unknown or missing key.
     """
     raw = tomllib.loads(path.read_text())
-    parts = {"data": Data, "model": Model, "optimisation": Optimisation, "targets": Targets, "card": Card}
+    parts = {"data": Data, "model": Model, "optimisation": Optimisation, "targets": Targets, "card": Card,
+             "looks": Looks}  # fmt: skip
     for key, kind in parts.items():
         if key in raw:
             raw[key] = _build(kind, raw[key], f"{path}: [{key}]")

@@ -3,43 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bladecheck.core.taxonomy import BLADES, FEATURES, LABELS
+from bladecheck.core.taxonomy import BLADES, FEATURES, LABELS, WEAPONS
 from bladecheck_training import metrics
-from bladecheck_training.calibrate import HeldOut, Platt, band, platt, temperature
-from bladecheck_training.config import Targets
+from bladecheck_training.calibrate import HeldOut, Platt, band, gate, platt, sure, temperature
+from bladecheck_training.config import Config, Targets
+from bladecheck_training.looks import Rule
 from bladecheck_training.manifest import Row
+from bladecheck_training.net import BLADE, FEATURE, KNIFE, WEAPON
 
-KNIFE = LABELS.index("knife")
-BLADE = slice(len(LABELS), len(LABELS) + len(BLADES))
-FIRST_FEATURE = len(LABELS) + len(BLADES)
-TOOL_SOURCES = ("weapon-classification", "Rokey")  # tools and weapons photographed as objects
 NEVER = (1.0, 1.0)
+SPEAKING = 5
+"""A kind or feature is named only if so many held-out pictures show it."""
 Logits = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Held-out rows with their logits [N, WIDTH]."""
+    """Held-out rows with the logits of each look, [N, J, WIDTH], and how looks combine.
+
+    Attributes:
+        tools: sources whose pictures are no ordinary photos.
+    """
 
     rows: Sequence[Row]
-    logits: Logits
+    looks: Logits
+    rule: Rule = field(default_factory=Rule)
+    tools: tuple[str, ...] = ()
 
     @classmethod
-    def stored(cls, rows: Sequence[Row], found: Mapping[str, npt.NDArray[Any]], name: str) -> Scored:
-        """One of the sets in a file of predictions: <name>_rows, indices into `rows`, and <name>_logits."""
-        return cls([rows[int(row)] for row in found[f"{name}_rows"]], found[f"{name}_logits"])
+    def stored(
+        cls, rows: Mapping[str, Row], found: Mapping[str, npt.NDArray[Any]], name: str, tools: tuple[str, ...] = ()
+    ) -> Scored:
+        """One of the sets in a file of predictions: <name>_ids and <name>_logits."""
+        return cls([rows[str(key)] for key in found[f"{name}_ids"]], found[f"{name}_logits"], tools=tools)
+
+    @property
+    def logits(self) -> Logits:
+        """One answer a picture, [N, WIDTH]."""
+        return self.rule.combined(self.looks)
+
+    @property
+    def once(self) -> Scored:
+        """The same pictures by the first look alone."""
+        return replace(self, looks=self.looks[:, :1])
+
+    def by(self, rule: Rule) -> Scored:
+        """The same pictures, looked at by a rule."""
+        return replace(self, rule=rule)
 
     def only(self, keep: Callable[[Row], bool]) -> Scored:
         """The rows for which `keep` is true."""
         index = [i for i, row in enumerate(self.rows) if keep(row)]
-        return Scored([self.rows[i] for i in index], self.logits[index])
+        return replace(self, rows=[self.rows[i] for i in index], looks=self.looks[index])
 
     @property
     def known(self) -> Scored:
@@ -54,15 +76,13 @@ class Scored:
     def groups(self) -> list[str]:
         return [row.group for row in self.rows]
 
-
-def is_ordinary(row: Row) -> bool:
-    """An everyday photo: no knife, no tool, no weapon."""
-    return (
-        row.knife == 0
-        and row.split == "dev"
-        and not row.labels.get("gun")
-        and not any(name in row.source for name in TOOL_SOURCES)
-    )
+    @property
+    def ordinary(self) -> npt.NDArray[np.bool_]:
+        """Everyday photos: no knife, no tool, no weapon."""
+        return np.array([
+            row.knife == 0 and row.split == "dev" and not row.labels.get("gun") and row.source not in self.tools
+            for row in self.rows
+        ], bool)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -72,24 +92,96 @@ class Fitted:
     labels: dict[str, Platt]
     features: dict[str, Platt]
     blade_temperature: float
+    weapon_temperature: float
     bands: dict[str, tuple[float, float]]
     feature_seen: dict[str, float]
+    blade_sure: float
+    weapon_sure: float
+    rule: Rule
 
 
-def fit(sets: Sequence[Scored], targets: Targets) -> Fitted:
-    """Calibrate on held-out sets; each set counts the same, so that few police pictures are not drowned."""
+def fit(sets: Sequence[Scored], config: Config) -> Fitted:
+    """Looks, calibration and thresholds from held-out sets; each set counts the same, so that few police pictures are
+    not drowned."""
+    rule = look_again(sets, config)
+    sets, targets = [scored.by(rule) for scored in sets], config.targets
     labels = {name: _platt(sets, index, _labelled(name)) for index, name in enumerate(LABELS)}
-    features = {name: _platt(sets, FIRST_FEATURE + index, _featured(name)) for index, name in enumerate(FEATURES)}
-    blades = [s.only(lambda row: row.blade is not None) for s in sets]
-    warmth = temperature(
-        np.concatenate([s.logits[:, BLADE] for s in blades]),
-        np.array([BLADES.index(row.blade) for s in blades for row in s.rows if row.blade]),
+    features = {name: _platt(sets, FEATURE.start + index, _featured(name)) for index, name in enumerate(FEATURES)}
+    warmth, blade_sure = _kinds(sets, BLADE, BLADES, lambda row: row.blade, targets.wrong_kind)
+    weapon_warmth, weapon_sure = _kinds(sets, WEAPON, WEAPONS, lambda row: row.weapon, targets.wrong_kind)
+    bands = {"knife": band([_held_out(s.known, labels["knife"]) for s in sets], targets)}
+    for index, name in enumerate(LABELS):
+        if name != "knife":
+            bands[name] = _gate(sets, index, labels[name], _labelled(name), targets)
+    seen = {name: cut for index, name in enumerate(FEATURES)
+            if (cut := _seen(sets, FEATURE.start + index, features[name], _featured(name), targets)) < 1}  # fmt: skip
+    return Fitted(labels, features, warmth, weapon_warmth, bands, seen, blade_sure, weapon_sure, rule)
+
+
+def look_again(sets: Sequence[Scored], config: Config) -> Rule:
+    """From which to which first score a second look is taken.
+
+    `again_from` is the highest cut below which at most `targets.again` of the knives of each set lie.
+    """
+    first = _platt([scored.once for scored in sets], KNIFE, lambda row: row.knife)
+    if not config.crops:
+        return Rule(first=first)
+    cuts = []
+    for scored in sets:
+        known = scored.known
+        score = np.sort(first(known.looks[:, 0, KNIFE])[known.knife == 1])
+        cuts.append(score[int(np.floor(config.targets.again * len(score)))] * 0.999 if len(score) else 0.0)
+    again_to, again_from = config.looks.sure, config.looks.again_from or min([*cuts, config.looks.sure])
+    return Rule(round(float(again_from), 4), again_to, config.looks.kinds, first)
+
+
+def _kinds(
+    sets: Sequence[Scored], columns: slice, names: Sequence[str], kind: Callable[[Row], str | None], wrong: float
+) -> tuple[float, float]:
+    """Temperature of a distribution over kinds, and the probability from which a kind is named."""
+    some = [s.only(lambda row: kind(row) is not None) for s in sets]
+    logits = np.concatenate([s.logits[:, columns] for s in some])
+    truth = np.array([names.index(str(kind(row))) for s in some for row in s.rows], np.int64)
+    if len(truth) < SPEAKING:
+        return 1.0, 1.0
+    warmth = round(temperature(logits, truth), 4)
+    chances = _softmax(logits / warmth)
+    return warmth, sure(chances.max(1), (chances.argmax(1) == truth).astype(float), wrong)
+
+
+def _softmax(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    scores = np.exp(logits - logits.max(1, keepdims=True))
+    result: npt.NDArray[Any] = scores / scores.sum(1, keepdims=True)
+    return result
+
+
+def _pairs(
+    sets: Sequence[Scored], column: int, fitted: Platt, truth: Callable[[Row], int | None]
+) -> list[tuple[metrics.Array, metrics.Array]]:
+    """(probabilities, truth) of each set's rows of which it is known."""
+    parts = [s.only(lambda row: truth(row) is not None) for s in sets]
+    return [(fitted(p.logits[:, column]), np.array([truth(row) for row in p.rows])) for p in parts if p.rows]
+
+
+def _gate(
+    sets: Sequence[Scored], column: int, fitted: Platt, truth: Callable[[Row], int | None], targets: Targets
+) -> tuple[float, float]:
+    if not _both_classes(sets, truth):
+        return NEVER
+    return gate(
+        _pairs(sets, column, fitted, truth), targets.other_missed, targets.other_false_check, targets.other_false_hold
     )
-    held = [_held_out(s.known, labels["knife"]) for s in sets]
-    gun_seen = _both_classes(sets, _labelled("gun"))
-    bands = {"knife": band(held, targets), "gun": (0.3, 0.7) if gun_seen else NEVER}
-    seen = {name: 0.6 for name in FEATURES if _both_classes(sets, _featured(name))}
-    return Fitted(labels, features, round(warmth, 4), bands, seen)
+
+
+def _seen(
+    sets: Sequence[Scored], column: int, fitted: Platt, truth: Callable[[Row], int | None], targets: Targets
+) -> float:
+    """The probability from which a feature is named; 1 if it can't be said well enough."""
+    pairs = _pairs(sets, column, fitted, truth)
+    if sum(int((known == 1).sum()) for _, known in pairs) < SPEAKING:
+        return 1.0
+    score, right = (np.concatenate([pair[index] for pair in pairs]) for index in (0, 1))
+    return sure(score, right.astype(float), targets.wrong_feature)
 
 
 def _both_classes(sets: Sequence[Scored], truth: Callable[[Row], int | None]) -> bool:
@@ -126,7 +218,7 @@ def _platt(sets: Sequence[Scored], column: int, truth: Callable[[Row], int | Non
 
 
 def _held_out(scored: Scored, knife: Platt) -> HeldOut:
-    return HeldOut(knife(scored.logits[:, KNIFE]), scored.knife, np.array([is_ordinary(row) for row in scored.rows]))
+    return HeldOut(knife(scored.logits[:, KNIFE]), scored.knife, scored.ordinary)
 
 
 def cross_fitted(scored: Scored, others: Sequence[Scored], folds: int = 5) -> metrics.Array:
@@ -160,18 +252,52 @@ def summary(scored: Scored, fitted: Fitted, others: Sequence[Scored], rounds: in
         "decisions": decisions(known, fitted),
         "kinds": kinds(known, rounds),
     }
-    guns = scored.only(lambda row: row.labels.get("gun") is not None)
-    gun = np.array([row.labels["gun"] for row in guns.rows])
-    if gun.sum() >= 5:
-        result["gun_auc"] = metrics.interval(metrics.auc, gun, guns.logits[:, 1], guns.groups, rounds)
+    for index, name in enumerate(LABELS):
+        if index != KNIFE and (more := _other(scored, fitted, index, name, rounds)):
+            result[name] = more
+    result["looks"] = 1 + (scored.looks.shape[1] - 1) * float(scored.rule.again(scored.looks).mean())
     return result
+
+
+def _other(scored: Scored, fitted: Fitted, column: int, name: str, rounds: int) -> dict[str, Any]:
+    """Ranking and decisions of a further label; nothing if fewer than five pictures show it."""
+    rows = scored.only(lambda row: row.labels.get(name) is not None)
+    truth = np.array([row.labels[name] for row in rows.rows], int)
+    if truth.sum() < SPEAKING:
+        return {}
+    logits, (check, hold) = rows.logits[:, column], fitted.bands[name]
+    score = fitted.labels[name](logits)
+    yes = truth == 1
+    found = {
+        "auc": metrics.interval(metrics.auc, truth, logits, rows.groups, rounds),
+        "not clear, of those that show it": metrics.share(int((yes & (score >= check)).sum()), int(yes.sum())),
+        "hold, of those that show it": metrics.share(int((yes & (score >= hold)).sum()), int(yes.sum())),
+        "not clear, of the others": metrics.share(int((~yes & (score >= check)).sum()), int((~yes).sum())),
+        "hold, of the others": metrics.share(int((~yes & (score >= hold)).sum()), int((~yes).sum())),
+    }
+    kinds = rows.only(lambda row: row.weapon is not None)
+    if name == "other_weapon" and kinds.rows:
+        right = [WEAPONS[place] == row.weapon for place, row in zip(kinds.logits[:, WEAPON].argmax(1), kinds.rows,
+                                                                    strict=True)]  # fmt: skip
+        found["kind named right"] = metrics.share(sum(right), len(right))
+    return found
+
+
+def brief(scored: Scored, fitted: Fitted, rounds: int = 1000) -> dict[str, Any]:
+    """Ranking, decisions and kinds alone."""
+    known = scored.known
+    return {
+        "knife_auc": metrics.interval(metrics.auc, known.knife, known.logits[:, KNIFE], known.groups, rounds),
+        "decisions": decisions(known, fitted),
+        "kinds": {"accuracy": kinds(known, 1).get("accuracy", metrics.share(0, 0))},
+    }
 
 
 def decisions(scored: Scored, fitted: Fitted) -> dict[str, Any]:
     """Shares with Wilson intervals of what the knife score alone leads to at the shipped thresholds."""
     probability = fitted.labels["knife"](scored.logits[:, KNIFE])
     check, hold = fitted.bands["knife"]
-    knife, ordinary = scored.knife == 1, np.array([is_ordinary(row) for row in scored.rows])
+    knife, ordinary = scored.knife == 1, scored.ordinary
 
     def part(hit: metrics.Array, among: metrics.Array) -> dict[str, Any]:
         return metrics.share(int((hit & among).sum()), int(among.sum()))
@@ -195,8 +321,7 @@ def kinds(scored: Scored, rounds: int) -> dict[str, Any]:
         return {}
     truth = np.array([BLADES.index(row.blade or "") for row in named.rows])
     logits = named.logits[:, BLADE]
-    scores = np.exp(logits - logits.max(1, keepdims=True))
-    scores /= scores.sum(1, keepdims=True)
+    scores = _softmax(logits)
     result = {"accuracy": metrics.share(int((logits.argmax(1) == truth).sum()), len(truth))}
     for index, name in enumerate(BLADES):
         if (truth == index).sum() >= 5:
@@ -222,27 +347,3 @@ def slices(scored: Scored, fitted: Fitted) -> dict[str, dict[str, Any]]:
             if len(part.rows) >= 10:
                 result[f"{name}: {value}"] = {"pictures": len(part.rows), **decisions(part, fitted)}
     return result
-
-
-def pointing(scored: Scored, evidence: npt.NDArray[np.float32]) -> dict[str, Any]:
-    """Share of boxed knife pictures whose map peaks inside a box (the pointing game: Zhang et al. 2016)."""
-    side = evidence.shape[1]
-    hits, total = 0, 0
-    for row, scores in zip(scored.rows, evidence, strict=True):
-        if not row.boxes:
-            continue
-        y, x = np.unravel_index(int(scores.argmax()), scores.shape)
-        total += 1
-        cells = (x / side, y / side, (x + 1) / side, (y + 1) / side)
-        hits += any(_overlap(cells, box) for box in row.boxes)
-    return metrics.share(hits, total)
-
-
-def _overlap(cell: tuple[float, ...], box: tuple[float, ...]) -> bool:
-    """The cell's centre lies in the box, or the box is thinner than a cell and crosses it."""
-    x, y = (cell[0] + cell[2]) / 2, (cell[1] + cell[3]) / 2
-    slack = (cell[2] - cell[0]) / 2
-    wide, high = box[2] - box[0] < 2 * slack, box[3] - box[1] < 2 * slack
-    return (box[0] - slack * wide <= x <= box[2] + slack * wide) and (
-        box[1] - slack * high <= y <= box[3] + slack * high
-    )

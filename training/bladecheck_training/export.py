@@ -20,8 +20,8 @@ from torch import nn
 
 from bladecheck.core import bundle, weights
 from bladecheck_training import compress, frozen, vit_graph
-from bladecheck_training.calibrate import Platt
-from bladecheck_training.net import KNIFE, WIDTH, Heads, TransformerTop, top_count
+from bladecheck_training.net import FINER, WIDTH, Heads, TransformerTop, top_count
+from bladecheck_training.parent import Parent
 from bladecheck_training.vit_graph import Array, Block, Graph
 
 OPSET, PARITY = 18, 1e-3
@@ -44,56 +44,96 @@ class Written:
     """What a bundle's graph was before its weights were compressed.
 
     Attributes:
-        plain: the float32 graph.
+        plain: the float32 graph; None if the trunk was kept and only heads are new.
         difference: largest difference of its logits from torch's.
     """
 
-    plain: Path
+    plain: Path | None
     difference: float
 
 
-def transformer(trunk: Trunk, heads: Heads, size: int, patch: Platt, integer: bool, folder: Path) -> None:
-    """Write model.onnx (and weights.npz in integer mode) into `folder`."""
+@dataclass(frozen=True)
+class Tokens:
+    """What heads read in a graph.
+
+    Attributes:
+        last: name of the normalised tokens [N, 1 + P, D].
+        middle: name of the tokens where the frozen blocks end, of the same shape.
+        count: 1 + P.
+    """
+
+    last: str
+    middle: str
+    count: int
+
+
+def transformer(trunk: Trunk, frozen_blocks: int, heads: Heads, size: int, integer: bool, folder: Path) -> None:
+    """Write model.onnx and heads.npz (and weights.npz in integer mode) into `folder`."""
     graph = Graph()
-    tokens = frozen.trunk(graph, trunk.state, trunk.mean, trunk.std, trunk.blocks, integer)
-    tokens = vit_graph.norm(
-        graph, tokens, _array(trunk.norm.get_parameter("weight")), _array(trunk.norm.get_parameter("bias"))
+    lower, upper = trunk.blocks[:frozen_blocks], trunk.blocks[frozen_blocks:]
+    middle = frozen.trunk(graph, trunk.state, trunk.mean, trunk.std, lower, integer)
+    last = middle
+    for part in upper:
+        last = vit_graph.block(graph, last, part, integer)
+    last = vit_graph.norm(
+        graph, last, _array(trunk.norm.get_parameter("weight")), _array(trunk.norm.get_parameter("bias"))
     )
-    count = trunk.state["pos_embed"].shape[1]
-    axis = graph.constant(np.array([1], np.int64))
+    _finish(graph, heads, Tokens(last, middle, trunk.state["pos_embed"].shape[1]), size, folder)
 
-    def cut(start: int, stop: int) -> str:
+
+def going_on(parent: Parent, heads: Heads, folder: Path) -> None:
+    """The parent's trunk, node by node, with other heads: model.onnx, heads.npz and weights.npz into `folder`."""
+    graph, last, middle = parent.trunk()
+    _finish(graph, heads, Tokens(last, middle, parent.shape[0]), parent.bundle.spec.size, folder)
+
+
+def _finish(graph: Graph, heads: Heads, tokens: Tokens, size: int, folder: Path) -> None:
+    side = math.isqrt(tokens.count - 1)
+    append_heads(graph, heads, tokens, side)
+    outputs = {"logits": [WIDTH], "occupancy": [2, side * FINER, side * FINER], "embedding": [heads.embedding]}
+    write_heads(heads, folder)
+    frozen.write(graph, size, outputs, folder / bundle.MODEL)
+
+
+def write_heads(heads: Heads, folder: Path, **more: Array) -> None:
+    """heads.npz: the last linear layer as the graph reads it, and what else is to lie there."""
+    arrays = {"weight": _array(heads.out.weight).T.copy(), "bias": _array(heads.out.bias), **more}
+    np.savez(folder / weights.HEADS, **arrays)  # type: ignore[arg-type]
+
+
+def append_heads(graph: Graph, heads: Heads, tokens: Tokens, side: int) -> None:
+    """The nodes of `net.Heads`, from tokens to outputs `logits`, `occupancy` and `embedding`."""
+    count = tokens.count - 1
+    one, two = (graph.constant(np.array([value], np.int64)) for value in (1, 2))
+
+    def cut(name: str, start: int, stop: int) -> str:
         ends = (graph.constant(np.array([value], np.int64)) for value in (start, stop))
-        return graph.op("Slice", tokens, *ends, axis)
-
-    summary = graph.op("Squeeze", cut(0, 1), axis)
-    side = round((count - 1) ** 0.5)
-    append_heads(graph, heads, summary, cut(1, count), count - 1, side, patch)
-    frozen.write(graph, size, {"logits": [WIDTH], "evidence": [side, side]}, folder / bundle.MODEL)
-
-
-def append_heads(graph: Graph, heads: Heads, summary: str, patches: str, count: int, side: int, patch: Platt) -> None:
-    """The nodes of `net.Heads`: summary [N, D], patches [N, P, D] to outputs `logits` and `evidence`."""
+        return graph.op("Slice", name, *ends, one)
 
     def dense(x: str, layer: nn.Linear) -> str:
         product = graph.op("MatMul", x, graph.constant(_array(layer.weight).T))
         return graph.op("Add", product, graph.constant(_array(layer.bias)))
 
+    summary, patches = graph.op("Squeeze", cut(tokens.last, 0, 1), one), cut(tokens.last, 1, count + 1)
     attention = graph.op("Softmax", dense(patches, heads.query), axis=1)
     pooled = graph.op("MatMul", graph.op("Transpose", attention, perm=[0, 2, 1]), patches)
-    one = graph.constant(np.array([1], np.int64))
     pooled = graph.op("ReduceMean", pooled, one, keepdims=0)
-    logits = dense(graph.op("Concat", summary, pooled, axis=1), heads.out)
-    scores = graph.op("Squeeze", dense(patches, heads.patch), graph.constant(np.array([2], np.int64)))
-    top = graph.constant(np.array([top_count(count)], np.int64))
-    best = graph.many("TopK", [scores, top], 2, axis=1)[0]
+    scores = graph.op("Squeeze", dense(patches, heads.patch), two)
+    best = graph.many("TopK", [scores, graph.constant(np.array([top_count(count)], np.int64))], 2, axis=1)[0]
     best = graph.op("ReduceMean", best, one, keepdims=1)
-    share = np.zeros((1, WIDTH), np.float32)
-    share[0, KNIFE] = float(heads.share.detach())
-    graph.op("Add", logits, graph.op("MatMul", best, graph.constant(share)), output="logits")
-    scaled = graph.op("Mul", scores, graph.constant(np.array(patch.scale, np.float32)))
-    warm = graph.op("Sigmoid", graph.op("Add", scaled, graph.constant(np.array(patch.shift, np.float32))))
-    graph.op("Reshape", warm, graph.constant(np.array([-1, side, side], np.int64)), output="evidence")
+    embedding = graph.op("Concat", summary, pooled, best, axis=1, output="embedding")
+    weight = graph.stored("head.weight", (heads.embedding, WIDTH), weights.HEADS)
+    bias = graph.stored("head.bias", (WIDTH,), weights.HEADS)
+    graph.op("Add", graph.op("MatMul", embedding, weight), bias, output="logits")
+    both = graph.op("Concat", patches, cut(tokens.middle, 1, count + 1), axis=2)
+    width = heads.first.in_features
+    plain = graph.single(np.ones(width)), graph.single(np.zeros(width))
+    normed = graph.op("LayerNormalization", both, *plain, axis=-1, epsilon=float(heads.norm.eps))
+    cells = dense(graph.op("Relu", dense(normed, heads.first)), heads.second)
+    shape = graph.constant(np.array([-1, side, side, 2, FINER, FINER], np.int64))
+    grid = graph.op("Transpose", graph.op("Reshape", cells, shape), perm=[0, 3, 1, 4, 2, 5])
+    shape = graph.constant(np.array([-1, 2, side * FINER, side * FINER], np.int64))
+    graph.op("Sigmoid", graph.op("Reshape", grid, shape), output="occupancy")
 
 
 def transformer_blocks(net: TransformerTop, tokens: torch.Tensor) -> list[Block]:
@@ -104,29 +144,53 @@ def transformer_blocks(net: TransformerTop, tokens: torch.Tensor) -> list[Block]
 class _Convolutional(nn.Module):
     """A ConvNet with the outputs that a bundle needs."""
 
-    def __init__(self, net: nn.Module, patch: Platt, side: int) -> None:
+    def __init__(self, net: nn.Module) -> None:
         super().__init__()
-        self.net, self.scale, self.shift, self.side = net, patch.scale, patch.shift, side
+        self.net = net
 
-    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
         answer = self.net(pixels)
-        warm = torch.sigmoid(answer.patches * self.scale + self.shift)
-        return answer.logits, warm.reshape(-1, self.side, self.side)
+        return answer.logits, torch.sigmoid(answer.occupancy), answer.embedding
 
 
-def convolutional(net: nn.Module, size: int, patch: Platt, path: Path) -> None:
+def convolutional(net: nn.Module, size: int, path: Path) -> None:
     """Write a ConvNet's float32 graph with torch's exporter."""
     example = torch.zeros((1, size, size, 3), dtype=torch.uint8)
-    side = math.isqrt(int(net.eval()(example).patches.shape[1]))
-    module = _Convolutional(net, patch, side).eval()
-    names = ("pixels", "logits", "evidence")
+    module = _Convolutional(net.eval()).eval()
+    names = ("pixels", "logits", "occupancy", "embedding")
     with warnings.catch_warnings():  # tracing warns of every fixed size; sizes are fixed here on purpose
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            module, (example,), str(path), input_names=["pixels"], output_names=["logits", "evidence"],
+            module, (example,), str(path), input_names=["pixels"], output_names=list(names[1:]),
             opset_version=OPSET, dynamo=False, dynamic_axes={name: {0: "n"} for name in names},
         )  # fmt: skip
     onnx.checker.check_model(onnx.load(path))
+
+
+def apart(path: Path, heads: Heads, folder: Path) -> None:
+    """Move a convolutional graph's last linear layer out into heads.npz, as the transformers' graphs have it."""
+    model = onnx.load(path)
+    last = next(node for node in model.graph.node if "logits" in node.output)
+    if last.op_type != "Gemm":
+        raise RuntimeError(f"{path}: logits come from {last.op_type}, not from one linear layer.")
+    last.input[1], last.input[2] = "head.weight", "head.bias"
+    del last.attribute[:]
+    for name, shape in (("head.weight", (heads.embedding, WIDTH)), ("head.bias", (WIDTH,))):
+        Graph.stored(holder := Graph(), name, shape, weights.HEADS)
+        model.graph.initializer.extend(holder.initializers)
+    used = {name for node in model.graph.node for name in node.input}
+    kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+    write_heads(heads, folder)
+    path.write_bytes(model.SerializeToString())
+
+
+def named(path: Path, **facts: str) -> None:
+    """Fill the graph's metadata, for those who meet the file alone."""
+    model = onnx.load(path, load_external_data=False)
+    helper.set_model_props(model, facts)
+    path.write_bytes(model.SerializeToString())
 
 
 def halve(source: Path, target: Path) -> None:
@@ -164,11 +228,11 @@ def difference(path: Path, pixels: npt.NDArray[np.uint8], expected: Array) -> fl
 
 
 def answers(path: Path, pixels: npt.NDArray[np.uint8], threads: int = 1) -> tuple[Array, Array]:
-    """logits [N, WIDTH] and evidence [N, side, side] of a graph on prepared pixels, one picture at a time."""
+    """logits [N, WIDTH] and occupancy [N, 2, R, C] of a graph on prepared pixels, one picture at a time."""
     session = frozen.session(path)
 
     def answer(picture: npt.NDArray[np.uint8]) -> Any:
-        return session.run(["logits", "evidence"], {"pixels": picture[None]})
+        return session.run(["logits", "occupancy"], {"pixels": picture[None]})
 
     with ThreadPoolExecutor(threads) as pool:
         found = list(track(pool.map(answer, pixels), f"pictures through {path}", len(pixels)))
@@ -177,7 +241,7 @@ def answers(path: Path, pixels: npt.NDArray[np.uint8], threads: int = 1) -> tupl
 
 def files(folder: Path) -> list[str]:
     """Names of the data files that a bundle in `folder` consists of, beside bundle.json and the card."""
-    names = (bundle.MODEL, bundle.GOLDEN, weights.FILE)
+    names = (bundle.MODEL, bundle.GOLDEN, weights.FILE, weights.HEADS)
     return [name for name in names if (folder / name).exists()]
 
 

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from bladecheck_training import evaluate, metrics, predict, runs
-from bladecheck_training.evaluate import KNIFE, Scored
+from bladecheck_training.evaluate import Scored
+from bladecheck_training.net import KNIFE
 
 FILE, FALSE_ALARMS = "left_out.npz", 0.02
 
@@ -25,18 +26,21 @@ def run(study: runs.Study, net: nn.Module) -> None:
     """
     settings, sources = study.config.optimisation, study.config.data.leave_out
     found: dict[str, npt.NDArray[Any]] = {}
-    views, dev = study.training_views([]), study.plain_views("dev")
-    source_of = np.array([study.rows[row].source for row in study.row_of])
-    plain = np.array([view.number == 0 for view in study.cache.views])
+    views, rows = study.training_views(()), study.library.rows
+    source_of = {name: row.source for name, row in rows.items()} | study.library.pool
+    whole = {view.ids[0]: index for index, view in enumerate(study.cache.views) if view.kind == "whole"}
     for source in sources:
-        others, elsewhere = (index[source_of[index] != source] for index in (views, dev))
+        others = np.array([index for index in views
+                           if all(source_of[name] != source for name in study.cache.views[index].ids)])  # fmt: skip
+        elsewhere = [name for name in study.named("dev") if source_of[name] != source]
         name = f"without-{zlib.crc32(source.encode()):08x}"
         trained = runs.train_views(study, copy.deepcopy(net), others, name, settings.leave_out_epochs, settings)
-        theirs = np.flatnonzero(plain & (source_of == source))
-        for key, index in ((source, theirs), (f"{source} dev", elsewhere)):
+        theirs = [name for name in whole if source_of[name] == source]
+        for key, names in ((source, theirs), (f"{source} dev", elsewhere)):
+            index = np.array([whole[name] for name in names], np.int64)
             with torch.autocast("cpu", torch.bfloat16):
-                found[f"{key}_logits"] = predict.predict(trained, study.inputs, index).logits.numpy()
-            found[f"{key}_rows"] = study.row_of[index]
+                found[f"{key}_logits"] = predict.logits(trained, study.inputs, index)[:, None]
+            found[f"{key}_ids"] = np.array(names)
     np.savez(study.folder / FILE, **found)  # type: ignore[arg-type]
 
 
@@ -47,10 +51,10 @@ def measured(study: runs.Study) -> dict[str, Any]:
     found = dict(np.load(study.folder / FILE))
     return {
         f"never trained on: {source}": _section(
-            *(Scored.stored(study.rows, found, name).known for name in (source, f"{source} dev"))
+            *(Scored.stored(study.library.rows, found, name).known for name in (source, f"{source} dev"))
         )
         for source in study.config.data.leave_out
-        if f"{source}_rows" in found
+        if f"{source}_ids" in found
     }
 
 

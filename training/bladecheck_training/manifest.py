@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from bladecheck.core.taxonomy import BLADES
+from bladecheck.core.taxonomy import BLADES, WEAPONS
+from bladecheck_training.config import Data
 
 Box = tuple[float, float, float, float]
-FEATURE_LETTERS = {"S": "serrated", "H": "holes", "P": "points", "C": "lurid", "M": "several_knives"}
+Part = tuple[str, tuple[tuple[float, float], ...]]
+FEATURE_LETTERS = {"S": "serrated", "H": "holes", "P": "points", "C": "lurid", "M": "several_knives", "B": "blood"}
 HAND_SETTINGS, DRAWN = ("hand", "attack"), ("drawing", "toy", "poster")
 SPLITS, FOLDS = ("train", "dev", "police"), 5
 OPTIONAL = ("features", "setting", "style", "boxes", "blade", "group", "source_repo", "other", "flags")
@@ -25,11 +28,13 @@ class Row:
     Attributes:
         id, path: name and file.
         split: "train", "dev" or "police".
-        labels: "knife" and "gun" to 0, 1 or None.
+        labels: by taxonomy.LABELS, 0, 1 or None.
         blade: one of taxonomy.BLADES or None.
+        weapon: one of taxonomy.WEAPONS or None.
         features: by taxonomy.FEATURES, 0, 1 or None.
         group: never split over training and validation.
         boxes: of knives, (left, top, right, bottom) in 0..1.
+        outline: of the knives' parts, ("blade" or "handle", points in per cent of width and height).
     """
 
     id: str
@@ -37,6 +42,7 @@ class Row:
     split: str
     labels: dict[str, int | None]
     blade: str | None = None
+    weapon: str | None = None
     features: dict[str, int | None] = field(default_factory=dict)
     group: str = ""
     source: str = ""
@@ -44,10 +50,43 @@ class Row:
     other: str = ""
     flags: str = ""
     boxes: tuple[Box, ...] = ()
+    outline: tuple[Part, ...] = ()
 
     @property
     def knife(self) -> int | None:
         return self.labels["knife"]
+
+
+def load(data: Data) -> list[Row]:
+    """The rows that a config's [data] speaks of, with other weapons and outlines.
+
+    Raises:
+        ValueError: naming what is not understood.
+    """
+    rows = read(Path(data.labels), Path(data.images) if data.images else None)
+    if unknown := set(data.weapons.values()) - set(WEAPONS):
+        raise ValueError(f"[data] weapons: unknown kind {sorted(unknown)[0]!r}; known: {', '.join(WEAPONS)}.")
+    outlines = json.loads(Path(data.outlines).read_text()) if data.outlines else {}
+    return [replace(_armed(row, data), outline=_outline(outlines.get(row.id, []))) for row in rows]
+
+
+def _armed(row: Row, data: Data) -> Row:
+    """The row with what its `other` says of further weapons; without a list of them, nothing is known."""
+    if not data.weapons:
+        return row
+    names = set(row.other.split("+")) - {""}
+    kinds = {data.weapons[name] for name in names & set(data.weapons)}
+    label: int | None = 0
+    if kinds:
+        label = 1
+    elif names & set(data.unsaid) or row.knife is None or (row.split == "police" and row.knife):
+        label = None  # beside seized knives there may be more than was written down
+    weapon = kinds.pop() if len(kinds) == 1 else None
+    return replace(row, labels=row.labels | {"other_weapon": label}, weapon=weapon)
+
+
+def _outline(parts: Sequence[dict[str, Any]]) -> tuple[Part, ...]:
+    return tuple((part["part"], tuple((float(x), float(y)) for x, y in part["points"])) for part in parts)
 
 
 def read(labels: Path, images: Path | None = None) -> list[Row]:

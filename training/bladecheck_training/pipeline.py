@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from bladecheck.core.taxonomy import BLADES
 from bladecheck_training import backbones, cache, finish, frozen, left_out, manifest, runs, student, tower
 from bladecheck_training import export as graphs
-from bladecheck_training.calibrate import Platt
 from bladecheck_training.config import Config
-from bladecheck_training.evaluate import Scored
-from bladecheck_training.net import ConvNet, TransformerTop
+from bladecheck_training.net import BLADE, NAMES, ConvNet, GoingOn, TransformerTop
+from bladecheck_training.parent import Parent
+from bladecheck_training.views import Library
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Run:
     """A configured run: what is read from the config once."""
 
     config: Config
-    rows: list[manifest.Row]
+    library: Library
 
     @classmethod
     def open(cls, config: Config) -> Run:
@@ -33,10 +34,11 @@ class Run:
             ValueError: if something is missing that training or measuring needs.
         """
         torch.set_num_threads(config.threads)
-        images = Path(config.data.images) if config.data.images else None
-        rows = manifest.read(Path(config.data.labels), images)
-        manifest.check(rows, [*config.data.easy, *config.data.leave_out])
-        return cls(config, rows)
+        rows = manifest.load(config.data)
+        manifest.check(rows, [*config.data.easy, *config.data.tools, *config.data.leave_out])
+        if config.model.parent and config.data.leave_out:
+            raise ValueError("leave_out: the trunk that is kept knows all sources; leave them out of its own training.")
+        return cls(config, Library(rows, config.data))
 
     @property
     def work(self) -> Path:
@@ -56,6 +58,22 @@ class Run:
         return backbone
 
     @property
+    def parent(self) -> Parent | None:
+        """The bundle that is gone on from.
+
+        Raises:
+            ValueError: if it takes pictures otherwise than this config.
+        """
+        if not self.config.model.parent:
+            return None
+        parent = Parent(Path(self.config.model.parent))
+        for key in ("size", "fit", "filter"):
+            theirs, ours = getattr(parent.bundle.spec, key), getattr(self.config.spec, key)
+            if theirs != ours:
+                raise ValueError(f"[preprocess] {key} is {ours!r}; the parent has {theirs!r}, and its trunk is kept.")
+        return parent
+
+    @property
     def is_student(self) -> bool:
         """Convolutional networks learn from a teacher's run rather than from cached tokens."""
         return bool(self.config.model.teacher)
@@ -66,28 +84,42 @@ def prepare(run: Run) -> None:
     if run.is_student:
         print(f"Nothing to prepare: {run.config.model.name} uses the views of {run.config.model.teacher}.")
         return
-    blocks = run.config.model.frozen_blocks
-    folder = run.work / "frozen"
-    backbone = run.backbone()
-    grid: int = backbone.patch_embed.grid_size[0]  # type: ignore[union-attr, index, assignment]
-    graph = frozen.prepared(run.rows, run.config.spec, run.config.threads, backbone, blocks, folder)
-    cache.build(run.work / "cache", run.rows, run.config, graph, grid)
+    if parent := run.parent:
+        trunk = parent.tapped(run.work / "trunk")
+    else:
+        blocks, folder = run.config.model.frozen_blocks, run.work / "frozen"
+        rows = list(run.library.rows.values())
+        graph = frozen.prepared(rows, run.config.spec, run.config.threads, run.backbone(), blocks, folder)
+        trunk = cache.Trunk(graph, {"middle": "tokens"}, repr(run.config.model))
+    cache.build(run.work / "cache", run.library, trunk, run.config.spec, run.config.crops, run.config.threads)
 
 
 def study(run: Run) -> runs.Study:
     """The cached views and how a network reads them."""
     if run.is_student:
-        return student.study(run.config, run.rows)
-    views = cache.read(run.work / "cache", run.rows, run.config)
+        return student.study(run.config, run.library)
+    views = cache.read(run.work / "cache", run.library, run.config.spec, run.config.crops)
+    if parent := run.parent:
+        inputs, columns = runs.kept_inputs(views), parent.columns()
+        kept = tuple(place for place, name in enumerate(NAMES) if name in columns and name not in BLADES)
+        return runs.Study(run.config, run.library, views, inputs, run.work, columns, kept)
 
     def tokens(index: runs.Index) -> torch.Tensor:
-        return torch.from_numpy(np.asarray(views.tokens[index], np.float32))
+        return torch.from_numpy(np.asarray(views.middle[index], np.float32))
 
-    return runs.Study(run.config, run.rows, views, tokens, run.work)
+    return runs.Study(run.config, run.library, views, tokens, run.work)
 
 
-def network(run: Run) -> TransformerTop | ConvNet:
+def network(run: Run) -> TransformerTop | ConvNet | GoingOn:
     """The network to train, as it begins."""
+    if parent := run.parent:
+        torch.manual_seed(run.config.optimisation.seed)
+        going_on = GoingOn(parent.shape[1])
+        parent.read(going_on.heads)
+        with torch.no_grad():  # kinds are learnt anew, from more pictures and from parts
+            going_on.heads.out.weight[BLADE] = 0
+            going_on.heads.out.bias[BLADE] = 0
+        return going_on
     if run.is_student:
         return student.network(run.backbone())
     return TransformerTop(run.backbone(), run.config.model.frozen_blocks)
@@ -101,7 +133,7 @@ def train(run: Run) -> None:
         left_out.run(views, network(run))
 
 
-def trained(run: Run) -> TransformerTop | ConvNet:
+def trained(run: Run) -> TransformerTop | ConvNet | GoingOn:
     """The network that `train` left in the work folder."""
     net = network(run)
     net.load_state_dict(torch.load(run.work / "final.pt", map_location="cpu", weights_only=True))
@@ -110,19 +142,23 @@ def trained(run: Run) -> TransformerTop | ConvNet:
 
 def evaluate(run: Run) -> None:
     """Print what the held-out predictions say, before anything is compressed or shipped."""
-    found, views = dict(np.load(run.work / "predictions.npz")), study(run)
-    dev, sets = Scored.stored(run.rows, found, "final"), finish.police_sets(views, found)
-    print(json.dumps(finish.measure(dev, sets, finish.fit(views, dev, sets)), indent=1))
+    views = study(run)
+    sets = finish.held_out(views)
+    print(json.dumps(finish.measure(sets, finish.fit(views, sets), bool(views.kept)), indent=1))
 
 
 def export(run: Run) -> None:
     """Compress, write the bundle with its card, and check it as the service would."""
     views, net = study(run), trained(run)
 
-    def write(evidence: Platt, folder: Path) -> graphs.Written:
+    def write(folder: Path) -> graphs.Written:
         if isinstance(net, ConvNet):
-            return student.write(views, net, evidence, folder)
-        return tower.write(views, run.backbone(), net, run.work / "frozen", evidence, folder)
+            return student.write(views, net, folder)
+        if isinstance(net, GoingOn):
+            parent = run.parent
+            assert parent is not None
+            return tower.going_on(views, parent, net.heads, folder)
+        return tower.write(views, run.backbone(), net, run.work / "frozen", folder)
 
-    finish.ship(views, write, run.target)
+    finish.ship(views, write, run.target, run.parent.bundle if run.parent else None)
     print(f"Bundle written to {run.target}.")

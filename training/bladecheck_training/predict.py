@@ -15,12 +15,22 @@ Inputs = Callable[[npt.NDArray[np.int64]], torch.Tensor]
 
 
 def predict(net: nn.Module, inputs: Inputs, index: npt.NDArray[np.int64], batch: int = 32) -> Answer:
-    """The network's answer for views `index`: logits float32 [N, WIDTH] and patches float32 [N, P]."""
+    """The network's answer for views `index`, all float32 (see `net.Answer`)."""
     net.eval()
-    logits, patches = [], []
+    parts: dict[str, list[torch.Tensor]] = {}
     with torch.inference_mode():
         for start in range(0, len(index), batch):
             answer = net(inputs(index[start : start + batch]))
-            logits.append(answer.logits.float())
-            patches.append(answer.patches.float())
-    return Answer(torch.cat(logits), torch.cat(patches))
+            for name in ("logits", "patches", "occupancy", "embedding"):
+                if (value := getattr(answer, name)) is not None:
+                    parts.setdefault(name, []).append(value.float())
+    joined = {name: torch.cat(values) for name, values in parts.items()}
+    return Answer(**joined)
+
+
+def logits(net: nn.Module, inputs: Inputs, index: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """The scores of views `index`, float32 [N, WIDTH]."""
+    answer = predict(net, inputs, index).logits
+    assert answer is not None
+    found: npt.NDArray[np.float32] = answer.numpy()
+    return found

@@ -2,15 +2,17 @@
 
 First the trunk and heads without any police picture. Then, with that trunk fixed, the heads alone go on with police
 pictures: once per fold for cross-validation, and once with all of them for the model that ships. Two hundred police
-pictures are too few to bend a trunk to, and fixed trunks make the folds an honest picture of what ships.
+pictures are too few to bend a trunk to, and fixed trunks make the folds an honest picture of what ships. A run that
+goes on from a bundle keeps its trunk, and trains the heads anew.
 """
 
 from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,91 +23,201 @@ from rich.progress import track
 from torch import nn
 
 from bladecheck.core.preprocess import Pixels
-from bladecheck_training import losses, predict, train
+from bladecheck_training import last, losses, predict, train, truth
 from bladecheck_training.cache import Cache
 from bladecheck_training.config import Config, Optimisation
 from bladecheck_training.manifest import FOLDS, Row, split_by_group
-from bladecheck_training.net import HeadsOnly
+from bladecheck_training.net import NAMES, WIDTH, Heads, HeadsOnly, MapOnly
+from bladecheck_training.views import Library
 
-HEAD_EPOCHS = 2.0
+FRESH = 3.0
+"""A layer that begins at nothing is held to it so many times as strongly."""
+MAP_EPOCHS = 4.0
+"""Of adapting the map to outlined police pictures."""
 TEACHER = "teacher.npy"
 Index = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Study:
-    """Everything that the runs share; `teacher` and `pixels` as in `train.Task`."""
+    """Everything that the runs share.
+
+    Attributes:
+        columns: place in the cached parent's logits of each name.
+        kept: columns of this network's logits that stay the parent's.
+        teacher, pixels: as in `train.Task`.
+    """
 
     config: Config
-    rows: Sequence[Row]
+    library: Library
     cache: Cache
     inputs: predict.Inputs
     folder: Path
+    columns: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    kept: tuple[int, ...] = ()
     teacher: torch.Tensor | None = None
     pixels: bool = False
 
     @property
-    def row_of(self) -> Index:
-        return np.array([view.row for view in self.cache.views])
+    def rows(self) -> list[Row]:
+        return list(self.library.rows.values())
 
-    def training_views(self, police: Sequence[int]) -> Index:
-        """Views of train rows, and of the given police rows, where knife is known."""
-        allowed = set(police) | {i for i, row in enumerate(self.rows) if row.split == "train"}
-        return np.array([m for m, view in enumerate(self.cache.views)
-                         if view.row in allowed and self.rows[view.row].knife is not None], np.int64)  # fmt: skip
+    @cached_property
+    def truths(self) -> list[truth.Truth]:
+        """What is known of each view."""
+        return [truth.of(view, self.library, cells)
+                for view, cells in zip(self.cache.views, np.asarray(self.cache.cells), strict=True)]  # fmt: skip
 
-    def plain_views(self, split: str) -> Index:
-        """Unaugmented views of one split, labelled or not."""
-        return np.array([m for m, view in enumerate(self.cache.views)
-                         if view.number == 0 and self.rows[view.row].split == split], np.int64)  # fmt: skip
+    @cached_property
+    def targets(self) -> losses.Targets:
+        """The same for the loss; police pictures count `police_weight` times."""
+        police = np.array([any(self._split(name) == "police" for name in view.ids) for view in self.cache.views])
+        training = np.zeros(len(police), bool)
+        training[self.training_views(())] = True
+        weight = np.where(police, self.config.optimisation.police_weight, 1.0)
+        return losses.targets(self.truths, weight, training, self._asked())
+
+    def _asked(self) -> torch.Tensor:
+        """The parent's answers in this network's columns, NaN where it has none, float [M, WIDTH]."""
+        answers = torch.full((len(self.cache.views), WIDTH), float("nan"))
+        if self.cache.logits is not None:
+            known = torch.from_numpy(np.array(self.cache.logits))
+            for place, name in enumerate(NAMES):
+                if name in self.columns:
+                    answers[:, place] = known[:, self.columns[name]]
+        return answers
+
+    def _split(self, name: str) -> str:
+        return self.library.rows[name].split if name in self.library.rows else "train"
+
+    def training_views(self, police: Collection[str]) -> Index:
+        """Views made of training pictures, and of the police pictures with these ids, of which something is known."""
+        rows, found = self.library.rows, []
+        for index, view in enumerate(self.cache.views):
+            splits = {self._split(name) if name not in police else "train" for name in view.ids}
+            known = all(rows[name].knife is not None for name in view.ids if name in rows)
+            if splits == {"train"} and known and self.cache.made[index]:
+                found.append(index)
+        return np.array(found, np.int64)
+
+    def looks(self, names: Sequence[str]) -> Index:
+        """Views of held-out pictures, the whole first and then each look, [N, J]."""
+        place = {(view.kind, view.ids[0], view.number): index for index, view in enumerate(self.cache.views)
+                 if view.kind in ("whole", "look")}  # fmt: skip
+        numbers = range(len(self.config.crops))
+        found = np.array([[place["whole", name, 0], *(place["look", name, k] for k in numbers)] for name in names],
+                         np.int64).reshape(len(names), 1 + len(numbers))  # fmt: skip
+        if not self.cache.made[found].all():
+            raise ValueError("Some held-out pictures are not cached yet; run prepare again.")
+        return found
+
+    def named(self, split: str) -> list[str]:
+        """Ids of one split, labelled or not."""
+        return [row.id for row in self.rows if row.split == split]
 
     def some_pixels(self, count: int = 16) -> Pixels:
-        """The first plain `dev` pictures, uint8 [count, S, S, 3]."""
-        return np.asarray(self.cache.pixels[self.plain_views("dev")[:count]])
+        """The first `dev` pictures as a whole, uint8 [count, S, S, 3]."""
+        return np.asarray(self.cache.pixels[self.looks(self.named("dev")[:count])[:, 0]])
 
 
-def police_folds(rows: Sequence[Row]) -> list[list[int]]:
-    """Row indices of split "police" in FOLDS parts; groups stay together. Empty parts if there is no such row."""
-    police = [index for index, row in enumerate(rows) if row.split == "police"]
-    fold = split_by_group([rows[index] for index in police], FOLDS)
-    return [[index for index in police if fold[rows[index].group] == part] for part in range(FOLDS)]
+def police_folds(rows: Sequence[Row]) -> list[list[str]]:
+    """Ids of split "police" in FOLDS parts; groups stay together. Empty parts if there is no such row."""
+    police = [row for row in rows if row.split == "police"]
+    fold = split_by_group(police, FOLDS)
+    return [[row.id for row in police if fold[row.group] == part] for part in range(FOLDS)]
 
 
 def run_all(study: Study, net: nn.Module) -> None:
     """Train everything.
 
-    Writes into `folder`: final.pt, the network that ships, not yet compressed; predictions.npz, logits and patches of
-    "unseen" (police) from the network that saw no police picture, "police" cross-validated, and "final" (dev, from the
-    network that ships), each with its row indices; and teacher.npy for students, logits of every view from the
-    network that saw no police picture. Without police pictures there is neither "unseen" nor "police".
+    Writes into `folder`: final.pt, the network that ships, not yet compressed; predictions.npz, for "unseen" (police,
+    by the network that saw no police picture), "police" (cross-validated) and "final" (dev, by the network that
+    ships): ids, logits [N, J, WIDTH] and occupancy logits [N, J, 2, R, C] of the whole and of each look; the
+    embeddings [N, E] of the whole pictures of dev and police by the network that ships; and teacher.npy for students,
+    logits of every view from the network that saw no police picture. Without police pictures there is neither "unseen"
+    nor "police".
     """
-    settings = study.config.optimisation
-    pretrained = copy.deepcopy(net.state_dict())
-    first = train_views(study, net, study.training_views([]), "no-police", settings.epochs, settings)
-    blend(first, pretrained, settings.keep_pretrained)
-    tuned = tuned_inputs(study, first)
-    before = HeadsOnly(copy.deepcopy(first.heads))  # type: ignore[arg-type]
-    dev, police = study.plain_views("dev"), study.plain_views("police")
+    before, tuned = _without_police(study, net)
+    known = _embedded(study, before, tuned)
     folds = police_folds(study.rows)
-    everyone = [index for part in folds for index in part]
-    final = adapt(study, tuned, first, everyone, "final") if everyone else before
-    found: dict[str, npt.NDArray[Any]] = {}
-    for name, heads, index in [("final", final, dev), *([("unseen", before, police)] if everyone else [])]:
-        answer = predict.predict(heads, tuned, index)
-        found |= {f"{name}_logits": answer.logits.numpy(), f"{name}_patches": answer.patches.numpy()}
-        found[f"{name}_rows"] = study.row_of[index]
-    parts: dict[int, npt.NDArray[np.float32]] = {}
-    for number, held_out in enumerate(folds if everyone else ()):
-        heads = adapt(study, tuned, first, [index for index in everyone if index not in held_out], f"fold-{number}")
-        index = np.array([m for m in police if study.cache.views[m].row in held_out])
-        parts |= dict(zip(index.tolist(), predict.predict(heads, tuned, index).logits.numpy(), strict=True))
+    everyone = [name for part in folds for name in part]
+    final = adapt(study, tuned, known, before, everyone, "final") if everyone else before
+    dev = study.named("dev")
+    found: dict[str, npt.NDArray[Any]] = _answers("final", final, tuned, study, dev)
     if everyone:
-        found |= {"police_logits": np.stack([parts[m] for m in police]), "police_rows": study.row_of[police]}
+        found |= _answers("unseen", before, tuned, study, everyone)
+        parts = []
+        for number, held_out in enumerate(folds):
+            rest = [name for name in everyone if name not in set(held_out)]
+            heads = adapt(study, tuned, known, before, rest, f"fold-{number}")
+            parts.append(_answers("police", heads, tuned, study, held_out))
+        found |= {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    found["embedding"] = known[study.looks([*dev, *everyone])[:, 0]]
     np.savez(study.folder / "predictions.npz", **found)  # type: ignore[arg-type]
-    logits = predict.predict(before, tuned, np.arange(len(study.cache.views))).logits
+    with torch.inference_mode():
+        logits = before.heads.out(torch.from_numpy(known))
     np.save(study.folder / TEACHER, logits.numpy())
-    first.heads = final.heads
-    torch.save(first.state_dict(), study.folder / "final.pt")
+    state = net.state_dict() | {f"heads.{name}": value for name, value in final.heads.state_dict().items()}
+    torch.save(state, study.folder / "final.pt")
+
+
+def _embedded(study: Study, heads: HeadsOnly, tuned: predict.Inputs) -> npt.NDArray[np.float32]:
+    """What the last linear layer reads of every view, float32 [M, E]; zeros for views not made yet."""
+    made = np.flatnonzero(study.cache.made)
+    found = np.zeros((len(study.cache.views), heads.heads.embedding), np.float32)
+    for part in np.split(made, range(1024, len(made), 1024)):
+        embedding = predict.predict(heads, tuned, part).embedding
+        assert embedding is not None
+        found[part] = embedding.numpy()
+    return found
+
+
+def _without_police(study: Study, net: nn.Module) -> tuple[HeadsOnly, predict.Inputs]:
+    """The heads that saw no police picture, and what they read of every view."""
+    settings, views = study.config.optimisation, study.training_views(())
+    if study.cache.tokens is not None and not study.pixels:
+        tuned = kept_inputs(study.cache)
+        alone = dataclasses.replace(study, inputs=tuned)
+        heads: Heads = copy.deepcopy(net.heads)  # type: ignore[assignment]
+        flat = dataclasses.replace(settings, drop_tokens=0.0)
+        trained = train_views(alone, MapOnly(heads), views, "no-police", settings.epochs, flat)
+        _take_map(heads, trained)
+        whole = HeadsOnly(heads)
+        known = torch.from_numpy(_embedded(study, whole, tuned)[views])
+        last.refit(heads, known, study.targets.take(torch.from_numpy(views)), FRESH * settings.hold, study.kept)
+        return whole, tuned
+    pretrained = copy.deepcopy(net.state_dict())
+    first = train_views(study, net, views, "no-police", settings.epochs, settings)
+    blend(first, pretrained, settings.keep_pretrained)
+    net.load_state_dict(first.state_dict())
+    tuned = tuned_inputs(study, first)
+    heads_of: Heads = copy.deepcopy(first.heads)  # type: ignore[assignment]
+    return HeadsOnly(heads_of), tuned
+
+
+def kept_inputs(cache: Cache) -> predict.Inputs:
+    """What heads read if the parent's trunk is kept: its tokens and those of its middle."""
+    tokens, middle = cache.tokens, cache.middle
+    assert tokens is not None
+
+    def both(index: Index) -> torch.Tensor:
+        return torch.from_numpy(np.concatenate([tokens[index], middle[index]], 2).astype(np.float32))
+
+    return both
+
+
+def _answers(name: str, heads: HeadsOnly, tuned: predict.Inputs, study: Study, ids: Sequence[str]) -> dict[str, Any]:
+    """What heads say of held-out pictures, by every look."""
+    index = study.looks(ids)
+    answer = predict.predict(heads, tuned, index.reshape(-1))
+    assert answer.occupancy is not None
+    assert answer.logits is not None
+    maps = answer.occupancy.numpy().astype(np.float16)
+    return {
+        f"{name}_ids": np.array(ids),
+        f"{name}_logits": answer.logits.numpy().reshape(*index.shape, -1),
+        f"{name}_maps": maps.reshape(*index.shape, *maps.shape[1:]),
+    }
 
 
 def blend(net: nn.Module, pretrained: dict[str, torch.Tensor], share: float) -> None:
@@ -140,30 +252,55 @@ def tuned_inputs(study: Study, net: nn.Module, batch: int = 32) -> predict.Input
     return lambda wanted: torch.from_numpy(np.asarray(stored[wanted], np.float32))
 
 
-def adapt(study: Study, tuned: predict.Inputs, net: nn.Module, police: Sequence[int], name: str) -> HeadsOnly:
-    """The heads, trained on with these police rows (a third of what is seen) on a fixed trunk."""
+def adapt(
+    study: Study, tuned: predict.Inputs, known: npt.NDArray[np.float32], before: HeadsOnly, police: Sequence[str],
+    name: str,
+) -> HeadsOnly:  # fmt: skip
+    """The heads, going on with these police pictures.
+
+    Only the last linear layer and the map change: what is read of a picture stays, so that the embeddings [M, E] of
+    all views are worked out once, and later adaptation by others changes the same tensors.
+    """
     settings = study.config.optimisation
-    gentle = dataclasses.replace(settings, head_rate=settings.head_rate / 2, drop_tokens=0.0)
-    heads = HeadsOnly(copy.deepcopy(net.heads))  # type: ignore[arg-type]
-    # Labels only: the teacher has seen no police picture, and would hold the heads back on them.
-    alone = dataclasses.replace(study, inputs=tuned, teacher=None, pixels=False)
-    views = _favour(study, study.training_views(police), police)
-    found = train_views(alone, heads, views, name, HEAD_EPOCHS, gentle)
-    assert isinstance(found, HeadsOnly)
-    return found
+    heads: Heads = copy.deepcopy(before.heads)
+    views = study.training_views(set(police))
+    last.refit(
+        heads, torch.from_numpy(known[views]), study.targets.take(torch.from_numpy(views)), settings.hold, study.kept
+    )
+    if masked := [row.id for row in study.rows if row.outline and row.id in set(police)]:
+        views = _favour(study, _masked(study, study.training_views(set(masked))), masked)
+        # Labels only: the teacher has seen no police picture, and would hold the heads back on them.
+        shapes = dataclasses.replace(study, inputs=tuned, teacher=None, pixels=False)
+        gentle = dataclasses.replace(settings, head_rate=settings.head_rate / 2, drop_tokens=0.0)
+        trained = train_views(shapes, MapOnly(heads), views, f"{name}-map", MAP_EPOCHS, gentle)
+        _take_map(heads, trained)
+    return HeadsOnly(heads.eval())
+
+
+def _take_map(heads: Heads, trained: nn.Module) -> None:
+    """Copy the averaged layers of a trained MapOnly into the heads."""
+    for part in ("first", "second"):
+        state = trained.heads[part].state_dict()  # type: ignore[index, union-attr, operator]
+        heads.get_submodule(part).load_state_dict(state)
+
+
+def _masked(study: Study, views: Index) -> Index:
+    """Those of which it is known where a knife is."""
+    cells = study.cache.cells
+    return np.array([index for index in views if cells[index][:3].any()], np.int64)
 
 
 def train_views(
     study: Study, net: nn.Module, views: Index, name: str, epochs: float, settings: Optimisation
 ) -> nn.Module:
     """One training over these views; returns the averaged network."""
-    targets = losses.targets(study.rows, settings.police_weight, study.config.data.easy)
-    task = train.Task(study.inputs, study.cache, views, study.row_of, targets, study.teacher, study.pixels)
+    task = train.Task(study.inputs, study.cache, views, study.targets, study.teacher, study.pixels)
     return train.run(net, task, settings, round(len(views) * epochs / settings.batch), study.folder / name)
 
 
-def _favour(study: Study, views: Index, police: Sequence[int]) -> Index:
+def _favour(study: Study, views: Index, police: Sequence[str]) -> Index:
     """When going on with police pictures, a third of what is seen are theirs."""
-    theirs = np.isin(study.row_of[views], list(police))
+    ids = set(police)
+    theirs = np.array([bool(ids & set(study.cache.views[index].ids)) for index in views])
     ours = np.random.default_rng(0).permutation(views[~theirs])[: 2 * theirs.sum()]
     return np.concatenate([views[theirs], ours])

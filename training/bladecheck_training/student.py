@@ -10,10 +10,9 @@ from torch import nn
 
 from bladecheck.core import bundle, weights
 from bladecheck_training import cache, export, frozen, padding, runs
-from bladecheck_training.calibrate import Platt
 from bladecheck_training.config import Config
-from bladecheck_training.manifest import Row
 from bladecheck_training.net import ConvNet
+from bladecheck_training.views import Library
 
 
 def network(backbone: nn.Module) -> ConvNet:
@@ -22,10 +21,10 @@ def network(backbone: nn.Module) -> ConvNet:
     return ConvNet(backbone, tuple(mean.tolist()), tuple(std.tolist()))
 
 
-def study(config: Config, rows: list[Row]) -> runs.Study:
+def study(config: Config, library: Library) -> runs.Study:
     """The teacher's views as pixels, with the answers of the teacher that saw no police picture."""
     folder = Path(config.model.teacher)
-    views = cache.read(folder / "cache", rows, config)
+    views = cache.read(folder / "cache", library, config.spec, config.crops)
 
     def pixels(index: runs.Index) -> torch.Tensor:
         return torch.from_numpy(np.asarray(views.pixels[index]))
@@ -35,10 +34,10 @@ def study(config: Config, rows: list[Row]) -> runs.Study:
         raise ValueError(
             f"{folder} has answers to {len(teacher)} of {len(views.views)} views; train the teacher again."
         )
-    return runs.Study(config, rows, views, pixels, Path(config.work), teacher, pixels=True)
+    return runs.Study(config, library, views, pixels, Path(config.work), teacher=teacher, pixels=True)
 
 
-def write(pupil: runs.Study, net: ConvNet, evidence: Platt, folder: Path) -> export.Written:
+def write(pupil: runs.Study, net: ConvNet, folder: Path) -> export.Written:
     """The graph into `folder`, its weights in half precision.
 
     Raises:
@@ -48,8 +47,9 @@ def write(pupil: runs.Study, net: ConvNet, evidence: Platt, folder: Path) -> exp
     example = torch.from_numpy(pixels)
     with torch.inference_mode():
         expected = net.eval()(example).logits.numpy()
-    export.convolutional(padding.fixed(net, example[:1]), pupil.config.spec.size, evidence, plain)
+    export.convolutional(padding.fixed(net, example[:1]), pupil.config.spec.size, plain)
     found = export.difference(plain, pixels, expected)
     export.halve(plain, folder / bundle.MODEL)
+    export.apart(folder / bundle.MODEL, net.heads, folder)
     (folder / weights.FILE).unlink(missing_ok=True)
     return export.Written(plain, found)

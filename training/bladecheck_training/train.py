@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
 from bladecheck_training import losses
+from bladecheck_training import views as v
 from bladecheck_training.cache import Cache
 from bladecheck_training.config import Optimisation
 from bladecheck_training.net import Answer
@@ -32,7 +33,7 @@ class Task:
     Attributes:
         inputs: gives the network's input for view indices, e.g. cached tokens or pixels.
         views: indices into the cache, sampled without replacement until all are used.
-        targets: one entry per row; `row_of` maps a view to its row.
+        targets: one entry per view of the cache.
         teacher: logits float [M, WIDTH] per view for distillation, or None.
         pixels: inputs are pixels [B, S, S, 3]; they are mirrored and turned by quarters at random.
     """
@@ -40,7 +41,6 @@ class Task:
     inputs: Callable[[np.ndarray], torch.Tensor]
     cache: Cache
     views: np.ndarray
-    row_of: np.ndarray
     targets: losses.Targets
     teacher: torch.Tensor | None = None
     pixels: bool = False
@@ -101,40 +101,44 @@ def run(net: nn.Module, task: Task, settings: Optimisation, steps: int, folder: 
 
 
 def _step(net: nn.Module, task: Task, batch: np.ndarray, drop: float, device: str) -> dict[str, torch.Tensor]:
-    target = task.targets.take(torch.from_numpy(task.row_of[batch]))
-    grid, inputs = torch.from_numpy(task.cache.patches[batch]), task.inputs(batch).to(device)
+    target = task.targets.take(torch.from_numpy(batch))
+    cells, inputs = torch.from_numpy(v.soft(task.cache.cells[batch])), task.inputs(batch).to(device)
     if task.pixels:
-        grid, inputs = _turn(grid, inputs)
+        cells, inputs = _turn(cells, inputs)
         inputs, drop = _shrink(inputs, drop), 0.0
-    patches = grid.flatten(1)
-    with torch.autocast(device, torch.bfloat16):
+    keep, side = None, 0
+    whole = any(not name.startswith("heads.") for name, _ in net.named_parameters())
+    with torch.autocast(device, torch.bfloat16, enabled=whole):  # heads alone are slower in halves
         if drop > 0:
-            kept = round(patches.shape[1] * (1 - drop))
-            keep = torch.rand(patches.shape).argsort(1)[:, :kept]
-            patches = patches.gather(1, keep)
+            patches = inputs.shape[1] - 1
+            side = math.isqrt(patches)
+            keep = torch.rand((len(batch), patches)).argsort(1)[:, : round(patches * (1 - drop))]
             answer = net(inputs, keep.to(device))
         else:
             answer = net(inputs)
-    answer = Answer(answer.logits.float().cpu(), answer.patches.float().cpu())
-    if answer.patches.shape[1] != patches.shape[1]:
-        patches = _coarser(patches, answer.patches.shape[1])
-    terms = losses.loss(answer, target, patches)
+    answer = _single(answer)
+    terms = losses.loss(answer, target, cells, keep, side)
     if task.teacher is not None:
-        terms = {name: 0.3 * value for name, value in terms.items()}
+        terms = {name: value if name == "occupancy" else 0.3 * value for name, value in terms.items()}
         terms["teacher"] = losses.distillation(answer, task.teacher[torch.from_numpy(batch)], target.weight)
     return terms
 
 
-def _turn(grid: torch.Tensor, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Patch labels [B, G, G] and pixels [B, S, S, 3], each half of the batch mirrored or turned its own way."""
+def _single(answer: Answer) -> Answer:
+    """An answer in float32, on the CPU."""
+    parts = {part.name: getattr(answer, part.name) for part in dataclasses.fields(Answer)}
+    return Answer(**{name: None if value is None else value.float().cpu() for name, value in parts.items()})
+
+
+def _turn(cells: torch.Tensor, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cells [B, 4, C, C] and pixels [B, S, S, 3], each half of the batch mirrored or turned its own way."""
     turned: list[tuple[torch.Tensor, torch.Tensor]] = []
-    for pair in zip(grid.chunk(2), pixels.chunk(2), strict=True):
+    for grid, picture in zip(cells.permute(0, 2, 3, 1).chunk(2), pixels.chunk(2), strict=True):
         quarters, mirrored = (int(torch.randint(high, ())) for high in (4, 2))
-        turned.append(tuple(  # type: ignore[arg-type]
-            torch.rot90(part.flip(2) if mirrored else part, quarters, (1, 2)) for part in pair
-        ))  # fmt: skip
+        first, second = (torch.rot90(part.flip(2) if mirrored else part, quarters, (1, 2)) for part in (grid, picture))
+        turned.append((first, second))
     grids, pictures = zip(*turned, strict=True)
-    return torch.cat(grids), torch.cat(pictures)
+    return torch.cat(grids).permute(0, 3, 1, 2), torch.cat(pictures)
 
 
 def _shrink(pixels: torch.Tensor, share: float) -> torch.Tensor:
@@ -145,13 +149,6 @@ def _shrink(pixels: torch.Tensor, share: float) -> torch.Tensor:
     planes = pixels.permute(0, 3, 1, 2).float()
     small = nn.functional.interpolate(planes, (size, size), mode="bilinear", antialias=True, align_corners=False)
     return small.round().to(torch.uint8).permute(0, 2, 3, 1)
-
-
-def _coarser(patches: torch.Tensor, cells: int) -> torch.Tensor:
-    """Patch labels on a coarser grid: "maybe" wins."""
-    side, wanted = math.isqrt(patches.shape[1]), math.isqrt(cells)
-    pooled = nn.functional.adaptive_max_pool2d(patches.view(-1, 1, side, side).float(), wanted)
-    return pooled.flatten(1).to(patches.dtype)
 
 
 def _groups(net: nn.Module, settings: Optimisation) -> list[dict[str, object]]:

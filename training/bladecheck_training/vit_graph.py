@@ -26,12 +26,13 @@ OPSET, IR = 21, 10
 
 @dataclass
 class Graph:
-    """An ONNX graph under construction."""
+    """An ONNX graph under construction; `named` initializers have names already."""
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     initializers: list[onnx.TensorProto] = field(default_factory=list)
     weights: dict[str, dict[str, Array]] = field(default_factory=dict)
     count: int = 0
+    named: int = 0
 
     def op(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
         """Append a node and return its output's name."""
@@ -50,7 +51,7 @@ class Graph:
 
     def constant(self, value: Array) -> str:
         """Append an initializer and return its name."""
-        name = f"w{len(self.initializers)}"
+        name = f"w{self.named + len(self.initializers)}"
         self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
@@ -61,6 +62,14 @@ class Graph:
     def half(self, value: Array) -> str:
         """Append a float16 initializer and return its float32 cast, which onnxruntime folds on loading."""
         return self.op("Cast", self.constant(value.astype(np.float16)), to=TensorProto.FLOAT)
+
+    def stored(self, name: str, shape: Sequence[int], file: str) -> str:
+        """Append a float32 initializer that lies in a file of the bundle, under a name of our choice."""
+        tensor = onnx.TensorProto(name=name, data_type=TensorProto.FLOAT, dims=shape)
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value=file)
+        self.initializers.append(tensor)
+        return name
 
     def packed(self, compact: Compact, smooth: Array, column: Array) -> str:
         """Append an int8 weight [in, out] that is stored in few bits in the bundle's weights file."""

@@ -30,8 +30,9 @@ from bladecheck.errors import BrokenPicture
 GRAIN = 12
 VAGUE_PEAK = 0.25
 """Below this highest value the map says too little of where the blade is: the whole picture is blurred."""
-MARGIN = 28
-"""The margin around what the map says is 1 / MARGIN of each side: one cell of a map of 28 x 28."""
+MARGIN = 56
+"""The margin around what the map says is 1 / MARGIN of each side: one cell of a merged map. Twice that was measured on
+outlined police pictures: of 72 fewer copies were useful."""
 ROUNDS = 3
 """How often the copy's own map may add to what is blurred."""
 FINE = 16
