@@ -6,11 +6,12 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 SERVICE := .venv
 TRAINING := .venv-train
+AUDIT := .venv-audit
 INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # Options for the command, as in: make run ARGS="--port 9000 --policy only-when-necessary"
 ARGS ?=
 
-.PHONY: help run setup lint test test-service test-training clean
+.PHONY: help run setup lint test test-service test-training audit clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +21,7 @@ help:
 	@echo "make lint           style, types and import contracts"
 	@echo "make test-service   tests of the service, without torch"
 	@echo "make test-training  tests of the training pipeline, with torch"
+	@echo "make audit          known holes of the pinned packages, by pip-audit; asks the package index (not part of test)"
 	@echo "make clean          remove environments, caches and builds"
 
 run: $(SERVICE)/.made-serve
@@ -42,8 +44,13 @@ test-training: $(TRAINING)/.made
 	$(TRAINING)/bin/mypy training
 	$(TRAINING)/bin/pytest tests/training $(ARGS)
 
+# Apart from the tests: what it says changes with the world, not with this code. A package without an answer is an error.
+audit: $(AUDIT)/bin/python
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip-audit
+	$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
+
 clean:
-	rm -rf $(SERVICE) $(TRAINING) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(SERVICE) $(TRAINING) $(AUDIT) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # A stamp is older than what it was made from only after that has changed: a second run installs nothing.
 $(SERVICE)/.made-serve: pyproject.toml constraints.txt | $(SERVICE)/bin/python

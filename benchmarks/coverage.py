@@ -2,10 +2,10 @@
 
     python benchmarks/coverage.py [--draws 8000] [--quick]
 
-Each cell is an archive of a size, a share of knives, a model of some power, scores that are right, too high or too low,
-and some labels. Strata and allocation come from the scores; then samples are drawn again and again. Draws within
-a stratum are hypergeometric, so that drawing counts is drawing pictures. Ends with an error where a cell holds the truth
-in less than 94 % of the draws.
+Each cell is an archive of some size, share of knives and power of the model, whose scores are right, too high or
+too low, and a number of labels. Strata and allocation come from the scores; then samples are drawn again and again.
+Draws in a stratum are hypergeometric, so that drawing counts is drawing pictures. Ends with an error where a cell
+holds the truth in less than 94 % of the draws.
 """
 
 from __future__ import annotations

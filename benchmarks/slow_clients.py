@@ -174,6 +174,9 @@ def main() -> None:
         if given.leave:
             before = len(log)
             asyncio.run(leave(port, min(given.leave, 10_000)))
+            until = time.monotonic() + 30
+            while len(log) - before < given.leave and time.monotonic() < until:
+                time.sleep(0.2)
             levels = Counter(json.loads(line)["level"] for line in log[before:])
             print(f"{given.leave} left in the middle: {len(log) - before} log lines, {dict(levels)}")
             print("\n".join(metrics(port, ("bladecheck_problems_total", "bladecheck_requests_total"))))

@@ -15,6 +15,7 @@ from bladecheck.archives.item import Item
 from bladecheck.runs import rows
 from bladecheck.runs.folder import RunFolder
 from bladecheck.runs.journal import FORMAT, Journal
+from bladecheck.runs.run import CARD
 
 MODEL = {"name": "tiny", "version": "1.0.0", "sha256": "0" * 64}
 POLICY = {"name": "default", "sha256": "1" * 64}
@@ -90,10 +91,12 @@ def run(path: Path, pictures: Iterable[Invented], **manifest: Any) -> dict[str, 
                 batch[0].pop("sha256")
             journal.append(batch)
             found[identity] = one
-    session = {"started": "2024-05-02T00:00:00Z", "finished": "2024-05-02T00:00:01Z", "ended": "complete"}
-    folder.save({"format": "bladecheck-run/1", "run_id": "f" * 32, "sessions": [session], "timezone": "UTC",
-                 "inputs": [{"name": "archive", "path": "/nowhere/archive", "kind": "folder", "files": 1, "bytes": 1,
-                             "sha256": "0", "sha256_of": "names and sizes"}], **manifest})  # fmt: skip
+    session = {"started": "2024-05-02T00:00:00Z", "finished": "2024-05-02T00:00:01Z", "ended": "complete",
+               "bladecheck": "0"}  # fmt: skip
+    source = {"name": "archive", "path": "/nowhere/archive", "kind": "folder", "files": 1, "bytes": 1, "sha256": "0",
+              "sha256_of": "names and sizes"}  # fmt: skip
+    known = {"format": "bladecheck-run/1", "run_id": "f" * 32, "sessions": [session], "timezone": "UTC"}
+    folder.save({**known, "model_card": dict.fromkeys(CARD), "inputs": [source], **manifest})
     return found
 
 

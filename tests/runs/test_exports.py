@@ -184,6 +184,21 @@ def test_a_full_disk_leaves_the_older_export_as_it_was(score: Score, tmp_path: P
     assert not [path.name for path in run.iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_no_traceback_in_the_end_of_an_xlsx(run: Path) -> None:
+    """zipfile writes on from its destructor, where an error goes to stderr and to nobody else."""
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from bladecheck.cli.export import opened\n"
+        "from bladecheck.runs.exports import xlsx\n"
+        "with opened(Path(sys.argv[1]), None) as (found, _):\n"
+        "    try: xlsx.write(found, Path('/dev/full'))\n"
+        "    except OSError as error: print(error.errno)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(run)], env=environment(), capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("28", "")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_read_only_folder_as_a_user(run: Path) -> None:
     run.chmod(0o500)

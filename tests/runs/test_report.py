@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -11,8 +12,11 @@ from xml.etree import ElementTree
 
 import pytest
 
+from bladecheck.cli.estimate import estimate
 from bladecheck.cli.report import report
+from bladecheck.cli.review import review
 from bladecheck.runs.report.svg import Bars, columns, nice, rows
+from invented import answer, archive, run
 from score_helpers import Score, fill
 
 ATTRIBUTES = {"src", "href", "action", "data", "poster", "srcset", "xlink:href"}
@@ -83,6 +87,24 @@ def test_hostile_names_stay_text(score: Score, tmp_path: Path) -> None:
     assert any("<img src=x" in text for text in page.text)
 
 
+def test_an_estimate_stands_above_the_raw_counts(tmp_path: Path) -> None:
+    truth = run(tmp_path / "run", archive(400, 0.1))
+    report(tmp_path / "run")
+    assert "The total, estimated" not in (tmp_path / "run/report.html").read_text()
+    review(tmp_path / "run", labels=120, export=tmp_path / "sample.csv")
+    review(tmp_path / "run", import_=answer(tmp_path / "sample.csv", truth, tmp_path / "a.csv"))
+    estimate(tmp_path / "run", by="account,month", compare=["2023,2024"])
+    report(tmp_path / "run")
+    page = read((tmp_path / "run/report.html").read_text())
+    text = re.sub(r"\s+", " ", " ".join(page.text))
+    found = json.loads((tmp_path / "run/estimate.json").read_text())
+    assert page.loads == []
+    assert all(sentence in text for sentence in found["sentences"])
+    assert all(one["stratum"] in text for one in found["strata"])
+    assert "too few labels" in text
+    assert text.index("The total, estimated") < text.index("Raw counts")
+
+
 def test_an_unfinished_run_says_so(score: Score, pictures: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     score(pictures, run)
@@ -100,6 +122,8 @@ def test_charts_are_well_formed(draw: object, bars: list[tuple[str, tuple[float,
     assert callable(draw)
     picture = ElementTree.fromstring(draw(Bars('A "chart" & more', ("hold", "check"), bars)))
     assert picture.get("aria-label") == 'A "chart" & more'
+    if not any(value for _, values in bars for value in values):
+        assert [element.text for element in picture.iter() if element.tag.endswith("text")] == ["none"]
     boxes = [element for element in picture.iter() if element.tag.endswith("rect")]
     assert all(float(box.get("width", 0)) > 0 and float(box.get("y", -1)) >= 0 for box in boxes)
 

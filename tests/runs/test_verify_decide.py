@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,8 @@ from bladecheck.cli.verify import verify
 from bladecheck.core.classifier import Classifier
 from bladecheck.core.policy_file import find
 from bladecheck.errors import RunError
+from bladecheck.runs import journal
+from bladecheck.runs.counts.labels import LabelFile
 from bladecheck.runs.decide import again
 from bladecheck.runs.engines.local import LocalEngine
 from bladecheck.runs.folder import RunFolder
@@ -76,10 +77,8 @@ def test_what_was_altered_is_found(
 
 
 def test_a_label_of_a_row_that_was_not_drawn_is_found(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    labels = published / "review/labels.jsonl"
-    first = json.loads(labels.read_text().splitlines()[0])
-    with labels.open("a") as stream:
-        stream.write(json.dumps({**first, "row": "0" * 32}) + "\n")
+    with LabelFile(published / "review/labels.jsonl") as file:
+        file.put("0" * 32, "1" * 64, "yes", "A")
     assert verify(published, sample=0) == 2
     assert f"is of row {'0' * 32}, which was not drawn" in capsys.readouterr().out
 
@@ -90,7 +89,14 @@ def test_pictures_are_scored_again(
     score(fill(tmp_path / "archive", 30), tmp_path / "run")
     assert verify(tmp_path / "run", sample=10, bundle=str(tiny_path)) == 0
     assert "10 pictures scored again; the largest difference of a score is 0.000000" in capsys.readouterr().out
-    change(tmp_path / "run/journal.jsonl", lambda text: text.replace('"decision":"clear"', '"decision":"check"'))
+    path = tmp_path / "run/journal.jsonl"
+    records = [record for record in journal.read(path) if record]
+    path.unlink()
+    with journal.Journal(path) as altered:
+        for record in records:
+            if record.get("result", {}).get("decision") == "clear":
+                record["result"]["decision"] = "check"
+            altered.append([record])
     assert verify(tmp_path / "run", sample=30, bundle=str(tiny_path)) == 2
     assert "check 0.0" in capsys.readouterr().out
 

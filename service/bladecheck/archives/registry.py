@@ -122,7 +122,7 @@ def _added() -> Iterator[Reader]:
         try:
             made = point.load()
             yield made() if isinstance(made, type) else made
-        except Exception as error:
+        except Exception as error:  # other people's code: whatever it raises, the reader is named
             raise ArchiveError(f"the archive reader {point.name!r} ({point.value}) can't be loaded: {error}") from error
 
 

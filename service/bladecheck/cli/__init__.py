@@ -20,6 +20,7 @@ from bladecheck.cli import (
     estimate,
     evaluate,
     export,
+    merge,
     model,
     plan,
     report,
@@ -43,15 +44,16 @@ app = typer.Typer(
 app.command("classify")(classify.classify)
 app.command("serve")(serve.serve)
 app.command("score")(score.score)
+app.command("merge")(merge.merge)
 app.command("export")(export.export)
 app.command("report")(report.report)
-app.command("evaluate")(evaluate.evaluate)
-app.command("adapt")(adapt.adapt)
 app.command("plan")(plan.plan)
 app.command("review")(review.review)
 app.command("estimate")(estimate.estimate)
 app.command("verify")(verify.verify)
 app.command("decide")(decide.decide)
+app.command("evaluate")(evaluate.evaluate)
+app.command("adapt")(adapt.adapt)
 app.command("doctor")(doctor.doctor)
 app.add_typer(model.app, name="model")
 
@@ -92,7 +94,7 @@ def main() -> None:
         _stop(f"This needs an optional library: pip install 'bladecheck[{extra}]'.", EXIT_USAGE)
     except typer.Abort:
         _stop("Interrupted.", EXIT_INTERRUPTED)
-    except Exception as error:
+    except Exception as error:  # whatever is not a usage error is raised on
         show = getattr(error, "show", None)  # typer carries its own click, whose usage errors have no public base class
         if show is None:
             raise

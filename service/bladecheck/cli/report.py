@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from bladecheck.cli.export import caveats, opened
+from bladecheck.errors import RunError
 
 
 def report(
@@ -18,7 +20,7 @@ def report(
     timezone: Annotated[str | None, typer.Option(help="Whose months to count by. Default: the run's.")] = None,
     title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
 ) -> int:
-    """Write one offline HTML file with raw counts by month and account, failures, duplicates and the model's limits.
+    """Write one offline HTML file: the estimate if there is one, raw counts, failures, duplicates, the model's limits.
 
     Examples:
 
@@ -30,6 +32,18 @@ def report(
 
     target = output or run / "report.html"
     with opened(run, timezone) as (found, ledger):
-        save(render(found, caveats(ledger, dict(found.manifest)), title), target)
+        save(render(found, caveats(ledger, dict(found.manifest)), title, _estimate(run)), target)
     print(target)
     return 0
+
+
+def _estimate(run: Path) -> dict[str, Any] | None:
+    """estimate.json, if `bladecheck estimate` has written one."""
+    path = run / "estimate.json"
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} can't be read: {error}. Write it anew: bladecheck estimate {run}") from error
+    return found

@@ -25,10 +25,12 @@ from bladecheck.cli.score_options import (
     DryRun,
     Fetch,
     Format,
+    HashInputs,
     Hosts,
     Key,
     Mapping,
     Near,
+    Part,
     Retry,
     Rules,
     RunPath,
@@ -38,7 +40,7 @@ from bladecheck.cli.score_options import (
 )
 from bladecheck.core import policy_file
 from bladecheck.errors import RunError, ServerError
-from bladecheck.runs import fingerprint
+from bladecheck.runs import fingerprint, shards
 from bladecheck.runs import run as scoring
 from bladecheck.runs.engines import Engine
 from bladecheck.runs.folder import RunFolder
@@ -67,6 +69,8 @@ def score(
     mapping: Mapping = None,
     timezone: Zone = "UTC",
     near: Near = None,
+    shard: Part = None,
+    hash_inputs: HashInputs = False,
 ) -> int:
     """Score every picture of an archive: complete, resumable, one row per picture.
 
@@ -79,20 +83,27 @@ def score(
         bladecheck score twitter-2024-05-01.zip -o run
 
         bladecheck report run
+
+        bladecheck score huge.zip -o run --shard 3/64
     """
     zone(timezone)
+    part = _shard(shard)
+    if hash_inputs:
+        entries = shards.hash_inputs(archive, RunFolder(output))
+        print(f"{len(entries):,} inputs hashed into {output / shards.INPUTS}; shards of {output} take them over.")
+        return 0
     hosts = (*archives.DEFAULT_HOSTS, *(fetch_host or ()))
     with archives.open_archive(archive, format=format, mapping=_mapping(mapping)) as opened:
         found = opened.describe()
         _announce(opened, found)
-        folder = RunFolder(output)
+        folder = RunFolder(output / part.name if part else output)
         if dry_run:
             return _plan(folder, found, Again(retry_failed, fetch))
-        fetcher = archives.Fetcher(output / CACHE, allow_hosts=hosts) if fetch else None
+        fetcher = archives.Fetcher(folder.path / CACHE, allow_hosts=hosts) if fetch else None
         stop = threading.Event()
         options = scoring.Options(
             retry_failed=retry_failed, fetch=fetcher.fetch if fetcher else None, side_by_side=side_by_side,
-            timezone=timezone, provenance=_provenance(found, server, workers, opened, format, mapping),
+            timezone=timezone, shard=part, provenance=_provenance(found, server, workers, opened, format, mapping),
         )  # fmt: skip
         with closing(_engine(server, key, bundle, rules, workers, _near(near), stop)) as engine:
             return _run(archive, opened, found, engine, folder, options, stop)
@@ -102,7 +113,8 @@ def _run(
     paths: list[Path], opened: Archive, found: Found, engine: Engine, folder: RunFolder,
     options: scoring.Options, stop: threading.Event,
 ) -> int:  # fmt: skip
-    with watch(found.rows) as shown, _gentle(stop, shown.say):
+    expected = found.rows // options.shard.count if options.shard else found.rows
+    with watch(expected) as shown, _gentle(stop, shown.say):
         shown.say(f"Model {engine.model['name']} {engine.model['version']} ({engine.model['sha256'][:12]}), "
                   f"policy {engine.policy['name']}.")  # fmt: skip
         try:
@@ -117,6 +129,8 @@ def _run(
           f"Decisions: {_words(counts['decision'])}.")  # fmt: skip
     print(f"{counts['distinct_pictures']:,} distinct pictures ({counts['exact_duplicates']:,} exact and "
           f"{counts['near_duplicates']:,} near duplicates).")  # fmt: skip
+    if options.shard:
+        print(f"This is shard {options.shard}: `bladecheck merge {folder.path.parent}` when all are done.")
     if finished.stopped:
         print("Stopped before the end; run the same command again to go on.")
         return EXIT_STOPPED
@@ -170,6 +184,13 @@ def _near(wanted: bool | None) -> bool:
     if wanted is None and not fingerprint.available():
         print("Near duplicates are not looked for: pip install 'bladecheck[dedupe]'.", file=sys.stderr)
     return fingerprint.available() if wanted is None else wanted
+
+
+def _shard(given: str | None) -> shards.Shard | None:
+    try:
+        return shards.Shard.parse(given, os.environ) if given else None
+    except ValueError as error:
+        raise typer.BadParameter(f"--shard: {error}") from error
 
 
 def _mapping(given: list[str] | None) -> dict[str, str | bool | None] | None:

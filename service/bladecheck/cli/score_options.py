@@ -39,6 +39,17 @@ Mapping = Annotated[
     list[str] | None,
     typer.Option(metavar="MEANING=COLUMN", help="For tables: which column means what, such as url=image_url."),
 ]
+Part = Annotated[
+    str | None,
+    typer.Option(
+        "--shard", metavar="I/N", help="Score part I of N only, into RUN/shard-I-of-N; then `bladecheck merge RUN`. "
+        "auto: from a Slurm array; auto/N: from a Kubernetes indexed job."
+    ),
+]  # fmt: skip
+HashInputs = Annotated[
+    bool,
+    typer.Option("--hash-inputs", help="Hash the inputs into RUN for all shards to take over, and stop."),
+]
 Zone = Annotated[str, typer.Option(help="Whose months the counts go by, such as Europe/London.")]
 Near = Annotated[
     bool | None,

@@ -65,7 +65,8 @@ def serve(
 
 
 def _run(settings: Settings) -> int:
-    from bladecheck.web.server import address, listen, run_many, run_one
+    from bladecheck.web.processes import run_many
+    from bladecheck.web.server import address, listen, run_one
 
     build = Builder(bundle.find(settings.bundle), policy_file.find(settings.policy))
     bound = listen(settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import io
 import re
@@ -20,6 +21,7 @@ from PIL import (
     PngImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
+    _imaging,
     features,
 )
 
@@ -163,7 +165,8 @@ def load(data: bytes, limits: PictureLimits | None = None, *, at_least: int | No
     except Exception as error:  # decoders raise almost anything on hostile bytes
         if UNSUPPORTED.search(str(error)):
             raise UnsupportedPicture(
-                f"This kind of {kind} is not read here ({str(error)[:80]}): save it as a PNG or JPEG."
+                f"This kind of {kind} is not read here, or its header is damaged ({str(error)[:80]}): "
+                "save it as a PNG or JPEG."
             ) from error
         raise BrokenPicture(f"The {kind} data is truncated or corrupt ({type(error).__name__}).") from error
 
@@ -199,7 +202,22 @@ def _open(data: bytes, kind: str) -> Image.Image:
     codec = OPTIONAL_CODECS.get(kind)
     if codec and not features.check(codec):
         raise MissingDecoder(f"This build of Pillow can't read {kind}: pip install --force-reinstall pillow.")
+    if kind == "TIFF":
+        _silence_libtiff()
     return DECODERS[kind](io.BytesIO(data), "")
+
+
+def _silence_libtiff() -> None:
+    """Keep libtiff from writing to stderr itself, between the lines of a log; its errors come as exceptions anyway.
+
+    Pillow has no call for that. Where its library does not show libtiff's functions (Windows), it stays as it is.
+    """
+    try:
+        library = ctypes.CDLL(_imaging.__file__)
+        library.TIFFSetErrorHandler(None)
+        library.TIFFSetWarningHandler(None)
+    except (AttributeError, OSError):
+        return
 
 
 def _open_heif(data: bytes, limits: PictureLimits) -> Image.Image:

@@ -6,7 +6,6 @@ that decided, and pictures that a lower threshold makes a knife where the model 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +48,7 @@ def again(folder: RunFolder, policy: Policy) -> Decided:
     if head["policy"] == identity:
         raise RunError(f"{folder.path} is decided by policy {policy.name!r} already.")
     thresholds, gates = _cut_offs(folder, manifest)
+    outputs = (manifest.get("model_card") or {}).get("outputs")
     target = folder.beside(head["model"], identity)
     target.create()
     with target.locked(), journal.Journal(target.journal) as written:
@@ -67,39 +67,50 @@ def again(folder: RunFolder, policy: Policy) -> Decided:
             if record is None or _key(record) in have or "journal" in record:
                 continue
             if "picture" in record:
-                result = decided(record["result"], thresholds, gates, policy)
+                before = record["result"]
+                marks_place = bool(outputs.get("occupancy")) if outputs else "peak" in before
+                result = decided(before, thresholds, gates, policy, marks_place)
                 if result is None:
                     waiting.add(record["picture"])
                     continue
                 pictures += 1
-                changed += result["decision"] != record["result"]["decision"]
+                changed += result["decision"] != before["decision"]
                 record = {**record, "result": result}
-            written.append([_bare(record)])
+            written.append([record])
         session |= {"finished": now(), "ended": "stopped" if waiting else "complete"}
         target.save(kept)
     return Decided(target, pictures, changed, len(waiting))
 
 
-def decided(result: Mapping[str, Any], thresholds: Thresholds, gates: Gates, policy: Policy) -> dict[str, Any] | None:
-    """A picture's result under a policy; None where the journal does not hold enough to say."""
+def decided(
+    result: Mapping[str, Any], thresholds: Thresholds, gates: Gates, policy: Policy, marks_place: bool = False
+) -> dict[str, Any] | None:
+    """A picture's result under a policy; None where the journal does not hold enough to say.
+
+    Args:
+        result: as the journal has it.
+        thresholds, gates: of the model.
+        policy: the new one.
+        marks_place: whether the model says where in a picture the blade is, which it does for knives only.
+    """
     if result["status"] != "ok" or result["decision"] == Decision.CANNOT_JUDGE:
         return dict(result)  # unreadable, too small or blank under any policy
     image = result["image"]
     if image["frames"] > 1:
         return None
-    known = {one.name for one in dataclasses.fields(Scores)}
-    scores = Scores(**{name: result.get(key) or {} for name, key in SCORES.items() if name in known})
-    verdict = decide(scores, Seen(image["width"], image["height"], NOT_BLANK), thresholds, gates, policy)
+    codes = {one["code"] for one in result["reasons"]}
+    scores = Scores(**{name: result.get(key) or {} for name, key in SCORES.items()})
+    seen = Seen(image["width"], image["height"], NOT_BLANK, "maybe_damaged" in codes)
+    verdict = decide(scores, seen, thresholds, gates, policy)
     reasons = [{"code": reason.code, "text": reason.text} for reason in verdict.reasons]
     found = {**result, "decision": str(verdict.decision), "reasons": reasons, "kind": verdict.kind}
-    if "weapon_kind" in result:
-        found["weapon_kind"] = getattr(verdict, "weapon", None)
-    if "peak" in result:
-        before, after = (bool(KNIFE & {one["code"] for one in of}) for of in (result["reasons"], reasons))
-        if after and not before:
-            return None
-        if before and not after:
-            found |= dict.fromkeys(PLACE)
+    if "weapon_kind" in result:  # runs of older versions have none
+        found["weapon_kind"] = verdict.weapon
+    before, after = KNIFE & codes, KNIFE & {reason.code for reason in verdict.reasons}
+    if marks_place and after and not before:
+        return None
+    if before and not after:
+        found |= {name: None for name in PLACE if name in result}
     return found
 
 
@@ -121,8 +132,3 @@ def _key(record: Mapping[str, Any]) -> tuple[str, str]:
 
 def _have(target: RunFolder) -> set[tuple[str, str]]:
     return {_key(record) for record in journal.read(target.journal) if record}
-
-
-def _bare(record: dict[str, Any]) -> dict[str, Any]:
-    """A record without what the journal adds when it writes."""
-    return {name: value for name, value in record.items() if name != "check"}

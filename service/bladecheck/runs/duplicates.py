@@ -1,10 +1,10 @@
 """Near duplicates among perceptual hashes: clusters of pictures within 31 of 256 bits of each other.
 
 Multi-index hashing (Norouzi, Punjani and Fleet 2012): the 256 bits are cut into words. Two hashes that differ in at
-most 31 bits have, of 16 words, one that differs in at most one bit; of 11 words, one that differs in at most two. So it is
-enough to compare pictures that share a word, or a word with so many bits flipped. The answer is exact. Pairs to compare
-still grow with the square of the number of pictures, divided by the number of values that a word can take: short words
-suit up to a few million pictures, long ones more (benchmarks/near_duplicates.py).
+most 31 bits have, of 16 words, one that differs in at most one bit; of 11 words, one that differs in at most two. So it
+is enough to compare pictures that share a word, or a word with so many bits flipped. The answer is exact. Pairs to
+compare still grow with the square of the number of pictures, divided by the number of values that a word can take:
+short words suit up to a few million pictures, long ones more (benchmarks/near_duplicates.py).
 """
 
 from __future__ import annotations

@@ -23,11 +23,12 @@ from bladecheck.runs.folder import RunFolder
 from bladecheck.runs.journal import FORMAT, Journal
 from bladecheck.runs.provenance import Inputs
 from bladecheck.runs.resume import Again, Behind, look_back
+from bladecheck.runs.shards import Shard, known_inputs
 from bladecheck.runs.summary import Summary, summarise
 from bladecheck.runs.table import Ledger
 
 PACKAGES = ("numpy", "onnxruntime", "pillow", "pdqhash", "pi-heif")
-CARD = ("summary", "limits", "thresholds", "gates", "metrics", "data")
+CARD = ("summary", "limits", "thresholds", "gates", "metrics", "data", "outputs")
 DONE_BEFORE, DUPLICATE = "done before", "duplicate"
 Fetch = Callable[[str], bytes]
 
@@ -41,6 +42,7 @@ class Options:
         fetch: downloads a picture known by address only; None leaves those rows `remote`.
         side_by_side: put another model's or policy's rows into a folder of their own inside the run.
         timezone: whose months the summary uses by default.
+        shard: which part of the rows this run is for; None for all.
         provenance: command and settings, for run.json.
     """
 
@@ -48,6 +50,7 @@ class Options:
     fetch: Fetch | None = None
     side_by_side: bool = False
     timezone: str = "UTC"
+    shard: Shard | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -99,7 +102,7 @@ class Run:
         with ExitStack() as stack:
             stack.enter_context(self._folder.locked())
             manifest = self._folder.manifest()
-            self._inputs = Inputs(self._paths, manifest["inputs"])
+            self._inputs = Inputs(self._paths, manifest["inputs"] or known_inputs(self._folder, self._options.shard))
             entries = self._inputs.describe()
             changed = frozenset(self._inputs.changed(entries))
             self._journal = stack.enter_context(Journal(self._folder.journal))
@@ -136,6 +139,8 @@ class Run:
         for identity, source, item in rows.identified(self._items, self._inputs.label):
             if self._stop.is_set():
                 return
+            if self._options.shard and not self._options.shard.holds(identity):
+                continue  # counted above all the same: which copy of a picture a row is must not depend on the shard
             if bytes.fromhex(identity) in behind.rows:
                 self._tick(DONE_BEFORE)
                 continue
@@ -173,6 +178,8 @@ class Run:
         manifest["inputs"] = [entry for entry in manifest["inputs"] if entry["name"] not in names] + entries
         manifest["model_card"] = {name: self._engine.card.get(name) for name in CARD}
         manifest["timezone"] = self._options.timezone
+        if self._options.shard:
+            manifest["shard"] = str(self._options.shard)
         session: dict[str, Any] = {
             "started": run_folder.now(),
             "finished": None,

@@ -56,6 +56,11 @@ def create_app(source: ClassifierSource, settings: Settings, policy: Policy | No
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     workers: Workers = app.state.workers
     loading = asyncio.create_task(workers.start())
+    if app.state.settings.processes > 1:
+        # The others answer meanwhile: connections are accepted only by who can serve them.
+        await loading
+        if workers.failure:
+            raise workers.failure
     yield
     await loading
     workers.close()

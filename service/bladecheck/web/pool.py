@@ -67,7 +67,7 @@ class Pool:
             job.started = time.perf_counter()
             try:
                 value, error = function(*args, **kwargs), None
-            except Exception as caught:
+            except Exception as caught:  # whatever it is, it is raised in the caller
                 value, error = None, caught
             loop.call_soon_threadsafe(self._finish, job, value, error)
 

@@ -61,7 +61,7 @@ class Observe:
 
         try:
             await self.app(scope, receive, sending)
-        except Exception:
+        except Exception:  # the last resort: a 500 with a body, and the traceback in the log
             if status:
                 raise
             logger.exception("unhandled")

@@ -1,4 +1,4 @@
-"""Running the app: the listening socket, the drain on SIGTERM, several processes."""
+"""Running the app in one process: the listening socket, limits of the system, the drain on SIGTERM."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import contextlib
 import ctypes
 import logging
 import logging.config
-import multiprocessing
 import os
 import signal
 import socket
@@ -15,7 +14,6 @@ import struct
 import sys
 import time
 from collections.abc import Callable
-from multiprocessing.context import SpawnProcess
 from types import FrameType
 from typing import Any
 
@@ -32,12 +30,11 @@ from bladecheck.web.workers import Workers
 
 logger = logging.getLogger("bladecheck.server")
 Build = Callable[[Settings], FastAPI]
-SHORT_LIFE = 5.0
 LAST_ACCEPTS = 0.1
 SO_ATTACH_FILTER, BPF_RETURN = 26, 0x06
 BACKLOG = 2048
-OWN_FILES = 64
-"""Open files that the process itself may need."""
+OWN_FILES, LEAST_FILES = 32, 64
+"""Open files that the process itself may need, and those without which it does not start."""
 
 
 class DrainingServer(uvicorn.Server):
@@ -48,10 +45,10 @@ class DrainingServer(uvicorn.Server):
     """
 
     def __init__(
-        self, config: uvicorn.Config, workers: Workers, drain_seconds: float, stop_without_model: bool
+        self, config: uvicorn.Config, workers: Workers, drain_seconds: float, accepts: Callable[[], None]
     ) -> None:
         super().__init__(config)
-        self._workers, self._drain_seconds, self._stop_without_model = workers, drain_seconds, stop_without_model
+        self._workers, self._drain_seconds, self._accepts = workers, drain_seconds, accepts
         self._exit_at: float | None = None
         self.failed = False
 
@@ -62,6 +59,10 @@ class DrainingServer(uvicorn.Server):
         else:
             super().handle_exit(sig, frame)
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._accepts()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for bound in sockets or []:
             take_no_more(bound)
@@ -71,7 +72,7 @@ class DrainingServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         if self._exit_at is not None and time.monotonic() >= self._exit_at:
             self.should_exit = True
-        if self._workers.failure is not None and self._stop_without_model:
+        if self._workers.failure is not None:
             self.failed = self.should_exit = True
         return await super().on_tick(counter)
 
@@ -94,8 +95,9 @@ def listen(settings: Settings) -> socket.socket:
     """The bound socket.
 
     Raises:
-        ServerError: if the address can't be used.
+        ServerError: if the address can't be used, or the system allows too few open files.
     """
+    open_files(LEAST_FILES)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     # asyncio turns Nagle's algorithm off only where the protocol is named; left on, it costs each answer 40 ms.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -118,20 +120,31 @@ def connection_limit(wanted: int) -> int:
     That limit is raised as far as it may be. A burst of newcomers is taken in before any of them can be turned away,
     and an accept that fails for want of a file would drop honest ones, hence the room for BACKLOG.
     """
+    soft = open_files(wanted + SPARE + BACKLOG + OWN_FILES)
+    possible = min(wanted, soft - SPARE - OWN_FILES)
+    if possible < wanted:
+        logger.warning("fewer connections", extra={"open_files": soft, "wanted": wanted, "connections": possible})
+    return possible
+
+
+def open_files(needed: int) -> int:
+    """Files that this process may have open; the system's limit is raised for it as far as needed and allowed.
+
+    Raises:
+        ServerError: if they are too few for any service.
+    """
     try:
         import resource
     except ImportError:  # Windows
-        return wanted
+        return needed
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = wanted + SPARE + BACKLOG + OWN_FILES
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        soft = needed if hard == resource.RLIM_INFINITY else min(hard, needed)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    if soft == resource.RLIM_INFINITY or soft >= wanted + SPARE + OWN_FILES:
-        return wanted
-    possible = max(1, soft - SPARE - OWN_FILES)
-    logger.warning("fewer connections", extra={"open_files": soft, "wanted": wanted, "connections": possible})
-    return possible
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return needed
+    soft = needed if hard == resource.RLIM_INFINITY else min(hard, needed)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft < LEAST_FILES:
+        raise ServerError(f"Only {soft} files may be open at once; the service needs {LEAST_FILES}: see `ulimit -n`.")
+    return soft
 
 
 def address(bound: socket.socket) -> str:
@@ -141,9 +154,14 @@ def address(bound: socket.socket) -> str:
     return f"http://{host}:{port}"
 
 
-def run_one(settings: Settings, build: Build, bound: socket.socket, stop_without_model: bool = True) -> bool:
-    """Serve in this process until told to stop; False if the model could not be loaded."""
+def run_one(settings: Settings, build: Build, bound: socket.socket, accepts: Callable[[], None] = lambda: None) -> bool:
+    """Serve in this process until told to stop; False if the model could not be loaded.
+
+    Args:
+        accepts: called once connections are accepted.
+    """
     log = configuration(settings.log_level)
+    logging.config.dictConfig(log)
     app = build(settings)
     connections = Connections(
         connection_limit(settings.max_connections),
@@ -164,42 +182,6 @@ def run_one(settings: Settings, build: Build, bound: socket.socket, stop_without
         "timeout_graceful_shutdown": settings.shutdown_seconds,
         "backlog": BACKLOG,
     }
-    server = DrainingServer(
-        uvicorn.Config(app, **options), app.state.workers, settings.drain_seconds, stop_without_model
-    )
+    server = DrainingServer(uvicorn.Config(app, **options), app.state.workers, settings.drain_seconds, accepts)
     server.run([bound])
     return not server.failed
-
-
-def run_many(settings: Settings, build: Build, bound: socket.socket) -> bool:
-    """Serve in `settings.processes` processes that share the socket; a process that dies is replaced.
-
-    Returns False if processes died at once, so that replacing them would never end.
-    """
-    logging.config.dictConfig(configuration(settings.log_level))
-    context = multiprocessing.get_context("spawn")
-    stopping: list[int] = []
-    for sig in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(sig, lambda received, frame: stopping.append(received))
-
-    def start() -> tuple[SpawnProcess, float]:
-        process = context.Process(target=run_one, args=(settings, build, bound, False))
-        process.start()
-        return process, time.monotonic()
-
-    running, healthy = [start() for _ in range(settings.processes)], True
-    while not stopping and healthy:
-        time.sleep(0.2)
-        for index, (process, since) in enumerate(running):
-            if not process.is_alive() and not stopping:
-                logger.error("process died", extra={"pid": process.pid, "exit_code": process.exitcode})
-                healthy = healthy and time.monotonic() - since > SHORT_LIFE
-                if healthy:
-                    running[index] = start()
-    bound.close()
-    for process, _ in running:
-        process.terminate()
-    for process, _ in running:
-        process.join(settings.drain_seconds + settings.shutdown_seconds + 5)
-        process.kill()
-    return healthy

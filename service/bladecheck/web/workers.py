@@ -73,7 +73,7 @@ class Workers:
         try:
             self._classifier = await asyncio.to_thread(self._load)
             self._metrics.loaded(self._classifier.bundle.identity)
-        except Exception as error:
+        except Exception as error:  # whatever it is, the service says why it is not ready, instead of dying
             known = error if isinstance(error, BladecheckError) else BundleError(f"{type(error).__name__}: {error}")
             self.failure = known
             logger.critical("model not loaded", extra={"code": known.code, "detail": known.detail}, exc_info=True)

@@ -35,7 +35,7 @@ def sheets(source: Source, name: str) -> Iterator[tuple[str, Iterator[Row]]]:
         found = [(sheet.title, sheet) for sheet in book.worksheets]
         for _, sheet in found:
             sheet.reset_dimensions()
-    except Exception as error:
+    except Exception as error:  # openpyxl raises almost anything on damaged XML and zips
         raise ArchiveError(f"{name} is not a whole workbook: {error}") from error
     for title, sheet in found:
         yield title, _sheet_rows(source, f"{name}, sheet {title}", sheet.iter_rows(values_only=True))
@@ -59,7 +59,7 @@ def _sheet_rows(source: Source, name: str, rows: Iterator[tuple[object, ...]]) -
     try:
         for number, row in enumerate(rows, start=1):
             yield number, [_sheet_cell(value) for value in row]
-    except Exception as error:  # as above
+    except Exception as error:  # openpyxl, as above
         source.log.broken(name, f"breaks off after row {number} ({str(error)[:120]})")
 
 

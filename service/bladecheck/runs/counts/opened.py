@@ -92,9 +92,7 @@ def look(opened: Opened, options: Options) -> dict[str, Any]:
         looks.append([{"at": now(), "labels": found["labels"]["counted"], "confidence": options.confidence,
                        "count": options.count, "by": list(options.by), "compare": list(options.compare),
                        "estimate": total["estimate"], "low": total["low"], "high": total["high"]}])  # fmt: skip
-    found["looks"] = [
-        {name: record[name] for name in record if name != "check"} for record in journal.read(log) if record
-    ]
+    found["looks"] = [record for record in journal.read(log) if record]
     found["sentences"] = sentences.sentences(found)
     for name, text in (
         (ESTIMATE, json.dumps(found, indent=1, ensure_ascii=False) + "\n"),

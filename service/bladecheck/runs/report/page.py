@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from bladecheck.runs.exports import Export
 from bladecheck.runs.report import svg
 from bladecheck.runs.report.facts import BINS, Facts, accounts, gather, months, years
 from bladecheck.runs.report.svg import Bars
+from bladecheck.runs.report.totals import estimated, left_out
 from bladecheck.runs.summary import UNKNOWN
 
 TEMPLATE = "report.html.j2"
@@ -25,13 +27,16 @@ ABOUT_ERRORS = {
 }
 
 
-def render(export: Export, caveats: list[str], title: str | None = None) -> str:
+def render(
+    export: Export, caveats: list[str], title: str | None = None, estimate: Mapping[str, Any] | None = None
+) -> str:
     """The HTML of the report.
 
     Args:
         export: the run's rows and provenance.
         caveats: what is not whole about the run, in sentences.
         title: of the report; None makes one of the accounts.
+        estimate: estimate.json, where a sample was labelled.
 
     Raises:
         RunError: the template library is missing.
@@ -48,7 +53,7 @@ def render(export: Export, caveats: list[str], title: str | None = None) -> str:
     )  # fmt: skip
     environment.filters["number"] = lambda value: f"{value:,}" if isinstance(value, int) else "–"
     environment.filters["percent"] = lambda value: "–" if value is None else f"{100 * value:.1f} %"
-    return environment.get_template(TEMPLATE).render(_context(export, facts, caveats, title))
+    return environment.get_template(TEMPLATE).render({**_context(export, facts, caveats, title), **estimated(estimate)})
 
 
 def save(html: str, target: Path) -> None:
@@ -85,6 +90,9 @@ def _context(export: Export, facts: Facts, caveats: list[str], title: str | None
         "kinds": [(BLADE_WORDS.get(kind, kind), count) for kind, count in facts.summary.kinds.most_common()],
         "failures": _failures(facts),
         "copies": sorted(facts.copies.items(), key=lambda pair: (-pair[1], pair[0])),
+        "readers": next((one["warnings"][:10] for one in reversed(manifest["sessions"]) if one.get("warnings")), []),
+        "columns": _columns(manifest["sessions"]),
+        "not_covered": left_out(facts.summary),
         "dates": facts.dates.most_common(),
         "formats": facts.formats.most_common(),
         "charts": _charts(facts, by_month, people),
@@ -113,6 +121,14 @@ def _failures(facts: Facts) -> list[dict[str, Any]]:
         detail = row.get("error_detail") or ABOUT_ERRORS.get(status, "")
         found.append({"status": status, "code": code, "count": count, "detail": detail, "where": where})
     return found
+
+
+def _columns(sessions: list[dict[str, Any]]) -> dict[str, str]:
+    """Which column of a table was taken for what, in the latest session that read one."""
+    for session in reversed(sessions):
+        if found := session.get("reading", {}).get("columns"):
+            return dict(found)
+    return {}
 
 
 def _whom(names: list[str]) -> str:

@@ -86,6 +86,9 @@ def _line(left: float, right: float, y: float, label: str) -> str:
 
 
 def _picture(chart: Bars, width: int, height: int, drawn: Sequence[str]) -> str:
+    if not any(value for _, values in chart.bars for value in values):
+        drawn = ['<text x="20" y="20">none</text>']  # an empty chart must not look like one that failed to draw
+        height = ROW + 4
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(chart.title, quote=True)}" '
         f'xmlns="http://www.w3.org/2000/svg">{"".join(drawn)}</svg>'

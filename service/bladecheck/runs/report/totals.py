@@ -1,0 +1,63 @@
+"""The report's section on totals: estimate.json as a table to recompute and a chart; and what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from bladecheck.runs.summary import ALL, Summary
+
+WIDTH, ROW, LABELS, RIGHT = 900, 26, 230, 60
+MOST = 60
+LEFT_OUT = ("failed", "not_available", "not_pictures")
+
+
+def estimated(found: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the template says of an estimate; nothing where there is none."""
+    if found is None:
+        return {"estimate": None, "intervals": ""}
+    sides = {one[side]["name"]: one[side] for one in found["comparisons"] for side in ("before", "after")}
+    lines = [*found["domains"][:MOST], *({"domain": name, **one} for name, one in sides.items())]
+    return {"estimate": found, "intervals": intervals([{"domain": "all", **found["total"]}, *lines]) if lines else ""}
+
+
+def intervals(lines: Sequence[Mapping[str, Any]]) -> str:
+    """A chart with a line from limit to limit each, and a dot only where there is an estimate."""
+    shown = [line for line in lines if line["domain"] != "all"] or list(lines)
+    top = max((line["high"] for line in shown), default=0) or 1
+    space, drawn = WIDTH - LABELS - RIGHT, []
+    for place, line in enumerate(shown):
+        middle = place * ROW + ROW / 2
+        left, right = (LABELS + space * line[name] / top for name in ("low", "high"))
+        firm = line["state"] == "estimate"
+        label = escape(line["domain"] if len(line["domain"]) <= 30 else line["domain"][:29] + "…")
+        dash = "" if firm else ' stroke-dasharray="4 3"'
+        drawn.append(f'<text x="{LABELS - 8}" y="{middle + 4:.0f}" class="end">{label}</text>')
+        drawn.append(
+            f'<line x1="{left:.1f}" x2="{right:.1f}" y1="{middle:.1f}" y2="{middle:.1f}" stroke="#1d3c63" '
+            f'stroke-width="3"{dash}><title>{line["at_least"]:,} to {line["at_most"]:,}</title></line>'
+        )
+        if firm:
+            dot = LABELS + space * line["estimate"] / top
+            drawn.append(f'<circle cx="{dot:.1f}" cy="{middle:.1f}" r="5" fill="#1d3c63"/>')
+        drawn.append(f'<text x="{right + 8:.1f}" y="{middle + 4:.0f}">{line["at_most"]:,}</text>')
+    title = "Estimates with their intervals; a dashed line without a dot has too few labels for an estimate"
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {len(shown) * ROW + 4}" role="img" aria-label="{title}" '
+        f'xmlns="http://www.w3.org/2000/svg">{"".join(drawn)}</svg>'
+    )
+
+
+def left_out(summary: Summary) -> list[dict[str, Any]]:
+    """Rows by account and year that no count of scored pictures covers; only where there are any."""
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for line in summary.lines():
+        if line["month"] != ALL and any(line[name] for name in LEFT_OUT):
+            cell = found.setdefault((line["account"], line["month"][:4]), dict.fromkeys(LEFT_OUT, 0))
+            for name in LEFT_OUT:
+                cell[name] += line[name]
+    return [
+        {"account": account, "year": "unknown" if year == "unkn" else year, **cell}
+        for (account, year), cell in sorted(found.items())
+    ]
