@@ -212,8 +212,7 @@ def _drawings() -> dict[str, bytes]:
     ImageDraw.Draw(shape).ellipse((30, 50, 120, 150), fill=(220, 190, 60))
     noise = np.random.default_rng(0).integers(0, 255, (6, 8, 3), dtype=np.uint8)
     clouds = Image.fromarray(noise).resize((233, 170), Image.Resampling.BICUBIC)
-    return {"blade.png": _bytes(blade, "PNG"), "shape.png": _bytes(shape, "PNG"), "clouds.jpg": _bytes(clouds, "JPEG"),
-            "blade.jpg": _bytes(blade, "JPEG")}  # fmt: skip
+    return {"blade.png": _bytes(blade, "PNG"), "shape.png": _bytes(shape, "PNG"), "clouds.jpg": _bytes(clouds, "JPEG")}
 
 
 def _bytes(image: Image.Image, kind: str) -> bytes:

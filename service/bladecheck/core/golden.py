@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from PIL import Image
 
@@ -50,15 +52,19 @@ def replay(classifier: Classifier) -> Replay:
     Raises:
         GoldenMismatch: naming the picture and what differs.
     """
-    worst, cases = 0.0, recorded(classifier.bundle)
+    cases = recorded(classifier.bundle)
     if not cases:
         raise GoldenMismatch(f"{classifier.bundle.path} has no golden pictures.")
-    for case in cases:
-        try:
-            worst = max(worst, _difference(classifier, case))
-        except PictureError as error:
-            raise GoldenMismatch(f"Golden picture {case.name!r}: {error.detail}") from error
-    return Replay(len(cases), worst)
+    with ThreadPoolExecutor(2) as pool:  # a server is not ready before
+        return Replay(len(cases), max(pool.map(partial(_checked, classifier), cases)))
+
+
+def _checked(classifier: Classifier, case: GoldenCase) -> float:
+    """`_difference`, with the picture's name in every error."""
+    try:
+        return _difference(classifier, case)
+    except PictureError as error:
+        raise GoldenMismatch(f"Golden picture {case.name!r}: {error.detail}") from error
 
 
 def rescored(classifier: Classifier, cases: tuple[GoldenCase, ...]) -> list[GoldenCase]:
