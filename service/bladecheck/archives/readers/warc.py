@@ -211,6 +211,7 @@ def _iterated(stream: BinaryIO, name: str, check: bool = False) -> Iterator[Any]
         from warcio.archiveiterator import ArchiveIterator
         from warcio.bufferedreaders import DecompressingBufferedReader
     except ImportError as error:
+        stream.close()
         raise ArchiveError(f"{name} is a web archive, which needs warcio: pip install 'bladecheck[archive]'") from error
 
     class Strict(DecompressingBufferedReader):  # type: ignore[misc]
