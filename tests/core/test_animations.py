@@ -103,4 +103,5 @@ def test_evidence_belongs_to_the_deciding_frame(classifier: Classifier) -> None:
     assert verdict.evidence is not None
     assert alone.evidence is not None
     assert verdict.evidence.tolist() == alone.evidence.tolist()
-    assert dataclasses.replace(verdict, evidence=None, frame=0) == dataclasses.replace(alone, evidence=None)
+    assert (verdict.looks, alone.looks) == (2, 1)  # every frame is looked at
+    assert dataclasses.replace(verdict, evidence=None, frame=0, looks=1) == dataclasses.replace(alone, evidence=None)
