@@ -164,7 +164,15 @@ def convolutional(net: nn.Module, size: int, path: Path) -> None:
             module, (example,), str(path), input_names=["pixels"], output_names=list(names[1:]),
             opset_version=OPSET, dynamo=False, dynamic_axes={name: {0: "n"} for name in names},
         )  # fmt: skip
-    onnx.checker.check_model(onnx.load(path))
+    with torch.inference_mode():
+        sizes = dict(zip(names[1:], (answer.shape[1:] for answer in module(example)), strict=True))
+    model = onnx.load(path)
+    for output in model.graph.output:  # the exporter leaves sizes open that it can't follow
+        del output.type.tensor_type.shape.dim[1:]
+        for size in sizes[output.name]:
+            output.type.tensor_type.shape.dim.add().dim_value = size
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
 
 
 def apart(path: Path, heads: Heads, folder: Path) -> None:

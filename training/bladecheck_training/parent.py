@@ -99,7 +99,8 @@ class Parent:
         Raises:
             ValueError: if its graph does not read its tokens as `Heads` does.
         """
-        tensors = {tensor.name: tensor for tensor in self.model.graph.initializer}
+        tensors = {tensor.name: tensor for tensor in self.model.graph.initializer
+                   if tensor.data_location != TensorProto.EXTERNAL}  # fmt: skip
         width, outputs = self.shape[1], self.bundle.manifest.outputs.width
         found: dict[tuple[int, ...], tuple[Array, Array]] = {}
         adds = {node.input[0]: node.input[1] for node in self.model.graph.node if node.op_type == "Add"}
