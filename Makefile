@@ -11,7 +11,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --constraint const
 # Options for the command, as in: make run ARGS="--port 9000 --policy only-when-necessary"
 ARGS ?=
 
-.PHONY: help run setup lint test test-service test-training audit clean
+.PHONY: help run setup lint test test-service test-training mutants audit clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make lint           style, types and import contracts"
 	@echo "make test-service   tests of the service, without torch"
 	@echo "make test-training  tests of the training pipeline, with torch"
+	@echo "make mutants        what the tests notice of small faults (ARGS=\"runs/summary --sample 40\"); slow"
 	@echo "make audit          known holes of the pinned packages, by pip-audit; asks the package index (not part of test)"
 	@echo "make clean          remove environments, caches and builds"
 
@@ -43,6 +44,10 @@ test-service: $(SERVICE)/.made-test
 test-training: $(TRAINING)/.made
 	$(TRAINING)/bin/mypy training
 	$(TRAINING)/bin/pytest tests/training $(ARGS)
+
+# How much the tests notice of small faults in the modules that promise most; minutes to hours, never part of `test`.
+mutants: $(SERVICE)/.made-test
+	$(SERVICE)/bin/python tests/mutants.py $(ARGS)
 
 # Apart from the tests: what it says changes with the world, not with this code. A package without an answer is an error.
 audit: $(AUDIT)/bin/python

@@ -202,7 +202,7 @@ def broken() -> dict[str, tuple[bytes, str]]:
         "avif cut in half": (avif[: len(avif) // 2], "broken"),
         "gif magic only": (b"GIF89a", "broken"),
         "gif without frames": (gif(0), "broken"),
-        "bmp magic, then zeros": (b"BM" + bytes(100), "unsupported"),
+        "bmp magic, then zeros": (b"BM" + bytes(100), "not_an_image"),
         "tiff without pages": (b"II*\0" + struct.pack("<I", 0), "broken"),
         "tiff pointing outside": (b"MM\0*" + struct.pack(">I", 2**31), "broken"),
         "heic brand, then zeros": (b"\0\0\0\x18ftypheic" + bytes(200), "broken"),

@@ -108,6 +108,12 @@ class LabelsError(BladecheckError):
     code = "bad_labels"
 
 
+class RecordError(BladecheckError):
+    """A file that is no record of a decision, or a key for records that can't be used."""
+
+    code = "bad_record"
+
+
 class ArchiveError(BladecheckError):
     """An archive that can't be read safely, or whose format is not recognised."""
 

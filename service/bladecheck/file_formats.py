@@ -1,8 +1,19 @@
-"""What bytes are, by their first few, not by what they are called."""
+"""What files are: by their first few bytes, or, where only a name is known, by its ending. The one place for both."""
 
 from __future__ import annotations
 
 HEAD_BYTES = 64
+"""So many bytes from the start are enough to tell a picture or a film."""
+
+PICTURE_ENDINGS = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif")
+) | {*(".hif", ".avif", ".jxl", ".jp2", ".jpg_large", ".jpg_orig")}
+"""Of names that promise a picture; whether it is one, and can be read here, its bytes tell. Browsers save .jfif,
+cameras .hif and .mpo, old downloaders of X .jpg_large."""
+VIDEO_ENDINGS = frozenset((".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".m3u8")) | {
+    *(".3gp", ".mpg", ".mpeg", ".flv", ".wmv", ".ogv")
+}
+ARCHIVE_ENDINGS = frozenset((".zip", ".tar", ".tgz", ".7z", ".rar", ".wacz", ".cbz", ".bz2", ".xz", ".zst", ".gz"))
 
 _PICTURES: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "jpeg"),
@@ -15,9 +26,10 @@ _PICTURES: tuple[tuple[bytes, str], ...] = (
     (b"\x00\x00\x00\x0cJXL ", "jxl"),
     (b"\x00\x00\x00\x0cjP  ", "jp2"),
 )
-_PICTURE_BRANDS = frozenset(
-    (b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1")
-)
+_AVIF_BRANDS = frozenset((b"avif", b"avis"))
+_HEIF_BRANDS = frozenset((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"))
+_BMP_HEADERS = frozenset(size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124))
+"""Sizes that a BMP's second header has; text may begin with "BM" too."""
 _CONTAINERS: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),
@@ -31,23 +43,24 @@ _CONTAINERS: tuple[tuple[bytes, str], ...] = (
 
 
 def picture_kind(head: bytes) -> str | None:
-    """The picture format that `head` (the first 64 bytes or so) begins, or None. Drawings (SVG) and icons are None."""
+    """The picture format that `head` (the first HEAD_BYTES) begins, or None: "jpeg", "png", "gif", "tiff", "webp",
+    "avif", "heif", "bmp", "jxl" or "jp2". Drawings (SVG) and icons are None."""
     for mark, kind in _PICTURES:
         if head.startswith(mark):
             return kind
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp"
-    if head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS:
-        return "heif"
-    if (
-        head[:2] == b"BM"
-        and len(head) >= 18
-        and head[14:18] in (b"(\x00\x00\x00", b"\x0c\x00\x00\x00", b"|\x00\x00\x00")
-    ):
-        return "bmp"
-    if head[:2] == b"BM" and head[14:18] == b"l\x00\x00\x00":
-        return "bmp"
-    return None
+    if head[4:8] == b"ftyp":
+        return _heif_or_avif(head)
+    return "bmp" if head[:2] == b"BM" and head[14:18] in _BMP_HEADERS else None
+
+
+def _heif_or_avif(head: bytes) -> str | None:
+    """Some AVIF files begin with a generic brand; then the compatible brands, from byte 16 on, tell."""
+    brand, compatible = head[8:12], head[16:HEAD_BYTES]
+    if brand in _AVIF_BRANDS or (brand in _HEIF_BRANDS and b"avif" in compatible and b"heic" not in compatible):
+        return "avif"
+    return "heif" if brand in _HEIF_BRANDS else None
 
 
 def container_kind(head: bytes) -> str | None:
@@ -61,7 +74,7 @@ def container_kind(head: bytes) -> str | None:
 def is_video(head: bytes) -> bool:
     """Whether `head` begins a film."""
     if head[4:8] == b"ftyp":
-        return head[8:12] not in _PICTURE_BRANDS
+        return head[8:12] not in _AVIF_BRANDS | _HEIF_BRANDS
     return head.startswith((b"\x1aE\xdf\xa3", b"FLV\x01", b"\x00\x00\x01\xba")) or (
         head[:4] == b"RIFF" and head[8:12] == b"AVI "
     )

@@ -233,6 +233,15 @@ def test_a_gzip_bomb_in_a_tar_is_refused(tmp_path: Path) -> None:
         open_archive(path, limits=SMALL)
 
 
+def test_a_tar_that_holds_too_much_in_all_is_refused(tmp_path: Path) -> None:
+    """Each member alone is small enough; together they would fill the disk."""
+    path = make_tar(tmp_path / "a.tar", "w", {f"{n}.png": os.urandom(4000) for n in range(3)})
+    with open_archive(path, limits=ArchiveLimits(total_bytes=12_000)) as archive:
+        assert [item.status for item in archive.items()].count(Status.PRESENT) == 3
+    with pytest.raises(ArchiveError, match="too many files or bytes"):
+        open_archive(path, limits=ArchiveLimits(total_bytes=11_999))
+
+
 def test_gzip_is_read_at_any_place(tmp_path: Path) -> None:
     import gzip
     import random

@@ -67,7 +67,8 @@ def test_counts(key: str, path: str) -> None:
         "months": found.months,
     }
     for name, count in told.items():
-        if name in wanted:
+        # Of several copies of an export, link cards have no row to be counted once by.
+        if name in wanted and not (found.merged and name == "link_cards_skipped"):
             assert count == wanted[name], name
     if "account" in wanted:
         assert found.accounts == (wanted["account"],)
@@ -169,7 +170,7 @@ def test_web_archive_goes_by_bytes() -> None:
         told = {str(item.media_url).rsplit("/", 1)[-1]: item.status for item in items}
         assert told["lying.jpg"] == Status.NOT_AN_IMAGE
         assert told["RES.png"] == Status.PRESENT
-        assert pictures == [b"\xff\xd8\xff\xe0", b"\x89PNG"]
+        assert pictures == [b"\xff\xd8\xff\xe0", b"\x89PNG", b"\xff\xd8\xff\xe0"]
         assert all(item.collected_at for item in items)
 
 
@@ -207,5 +208,7 @@ def test_tables_show_their_mapping_and_warn_of_excel() -> None:
 
 
 def test_archives_beside_their_unpacked_copy_are_not_counted_twice() -> None:
-    _, _, warnings = read("mastodon")
-    assert "not opened" in warnings[0]
+    items, found, _ = read("mastodon")
+    alone, _, _ = read("mastodon/unpacked")
+    assert {(i.post_id, i.media_index) for i in items} == {(i.post_id, i.media_index) for i in alone}
+    assert (len(items), found.merged) == (len(alone), 2 * len(alone))

@@ -77,7 +77,10 @@ def test_ids_that_excel_rounded_are_refused(tmp_path: Path) -> None:
     rounded = "tweet_id,image_url\n" + "".join(f"17468270590002{n}0000,{URL}\n" for n in range(1, 6))
     assert {item.post_id for item in items_of(written(tmp_path, rounded))} == {None}
     whole = f"tweet_id,image_url\n{ID},{URL}\n1746827059000240000,{URL}\n"
-    assert [item.post_id for item in items_of(written(tmp_path, whole))] == [ID, "1746827059000240000"]
+    assert [item.post_id for item in items_of(written(tmp_path, whole))] == [ID, None]
+    many = "".join(f"17{n:017},{URL}\n" for n in range(46827059000240001, 46827059000260000, 7))
+    by_chance = items_of(written(tmp_path, f"tweet_id,image_url\n{many}1746827059000240000,{URL}\n"))
+    assert by_chance[-1].post_id == "1746827059000240000"
 
 
 def test_ids_guarded_against_excel(tmp_path: Path) -> None:
@@ -207,3 +210,85 @@ def test_cells_that_are_objects(tmp_path: Path) -> None:
 def test_other_spreadsheets_are_refused_with_advice(tmp_path: Path, name: str) -> None:
     with pytest.raises(ArchiveError, match=r"save it as \.xlsx or \.csv"):
         open_archive(written(tmp_path, b"\xd0\xcf\x11\xe0", name))
+
+
+def test_a_row_with_address_and_file_counts_once(make_folder: Make, png: bytes) -> None:
+    header = "Created,CreatedUniversal,MediaUrl,TweetId,Username,TweetUrl,TweetText,Filename"
+    rows = "".join(
+        f"05/0{day}/2024 21:30:00,2024-05-0{day} 21:30:00Z,{URL}?{day},178500000000000012{day},anytown,"
+        f"https://twitter.com/anytown/status/178500000000000012{day},Knife seized,2024-05-0{day} a.png\n"
+        for day in (1, 2, 3)
+    )
+    members = {"t.csv": f"{header}\n{rows}", "2024-05/2024-05-01 a.png": png, "2024-05/2024-05-02 a.png": png}
+    with open_archive(make_folder(members)) as archive:
+        items = list(archive.items())
+        assert archive.describe().mapping["date"] == "CreatedUniversal"
+    assert [item.status for item in items] == [Status.PRESENT, Status.PRESENT, Status.REMOTE]
+    assert [str(item.posted_at)[:10] for item in items] == ["2024-05-01", "2024-05-02", "2024-05-03"]
+    assert {item.text for item in items} == {"Knife seized"}
+    assert items[0].media_url == f"{URL}?1"
+
+
+def test_a_mapping_changes_one_column_and_keeps_the_other_guesses(tmp_path: Path) -> None:
+    path = written(tmp_path, f"tweet_id,image_url,account,force,date\n{ID},{URL},wrong,right,2024-01-15\n")
+    (item,) = items_of(path, mapping={"account": "force"})
+    assert (item.account, item.media_url, item.post_id, str(item.posted_at)[:10]) == ("right", URL, ID, "2024-01-15")
+
+
+def test_a_mapping_is_for_tables_only(tmp_path: Path, make_folder: Make, png: bytes) -> None:
+    path = written(tmp_path, f"a,b\n{URL},right\n")
+    folder = make_folder({"pics/a.png": png})
+    with open_archive([folder, path], mapping={"account": "b"}) as archive:
+        assert [(item.source_format, item.account) for item in archive.items()] == [
+            ("plain_folder", None),
+            ("table", "right"),
+        ]
+
+
+def test_thumbnail_and_original_are_one_picture(tmp_path: Path) -> None:
+    bare = URL.removesuffix(".jpg")
+    cell = f'[{{""thumbnail"": ""{bare}?format=jpg&name=thumb"", ""original"": ""{bare}?format=jpg&name=orig""}}]'
+    (item,) = items_of(written(tmp_path, f'tweet_id,media\n{ID},"{cell}"\n'))
+    assert str(item.media_url).endswith("name=orig")
+    (item,) = items_of(written(tmp_path, f"tweet_id,image_url\n{ID},{URL}:thumb {URL}:large\n"))
+    assert str(item.media_url).endswith(":large")
+
+
+def months(path: Path, **how: object) -> tuple[dict[str, int], dict[str, str]]:
+    with open_archive(path, **how) as archive:  # type: ignore[arg-type]
+        found = archive.describe()
+        return dict(found.months), dict(found.order)
+
+
+def test_the_whole_column_decides_the_order_of_dates(tmp_path: Path) -> None:
+    rows = "".join(f"t{i},{1 + i % 12}/{1 + i * 5 % 12}/2023,{URL}?{i}\n" for i in range(200))
+    found, order = months(written(tmp_path, f"tweet_id,date,media_url\n{rows}t999,12/31/2023,{URL}?999\n"))
+    assert len(found) == 12
+    assert "month first: 1 of" in order["date in t.csv"]
+
+
+def test_post_ids_and_clear_columns_decide_the_order_of_dates(tmp_path: Path) -> None:
+    ids = f"tweet_id,date,media_url\n1785446532510646272,05/01/2024,{URL}\n1786002697221046272,05/02/2024,{URL}?2\n"
+    assert months(written(tmp_path, ids))[0] == {"2024-05": 2}
+    found, order = months(written(tmp_path, ids.replace("05/01", "01/05").replace("05/02", "02/05")))
+    assert found == {"2024-05": 2}
+    assert "day first: 2 of 2 dates agree" in order["date in t.csv"]
+    clear = f"date,seen,media_url\n05/02/2024,2024-05-02T10:00:00Z,{URL}\n"
+    assert months(written(tmp_path, clear))[0] == {"2024-05": 1}
+
+
+def test_an_order_of_dates_that_nothing_tells_is_asked_for(tmp_path: Path) -> None:
+    path = written(tmp_path, f"name,date,media_url\nx,04/05/2024,{URL}\ny,05/06/2024,{URL}?2\n")
+    with pytest.raises(ArchiveError, match="--mapping month_first=true"):
+        items_of(path)
+    assert months(path, mapping={"month_first": True})[0] == {"2024-04": 1, "2024-05": 1}
+    assert months(path, mapping={"month_first": False})[0] == {"2024-05": 1, "2024-06": 1}
+    either = written(tmp_path, f"name,date,media_url\nx,05/05/2024,{URL}\ny,05.06.2024,{URL}?2\n", "e.csv")
+    assert months(either) == ({"2024-05": 1, "2024-06": 1}, {})
+
+
+def test_tables_of_one_make_decide_together(make_folder: Make, png: bytes) -> None:
+    first = "id,date,file\n1,1/25/2024 9:00 PM,a.png\n"
+    members = {"a.csv": first, "b.csv": "id,date,file\n1,4/5/24 9:00 PM,b.png\n"}
+    found, _ = months(make_folder({**members, "a.png": png, "b.png": png}))
+    assert found == {"2024-01": 1, "2024-04": 1}

@@ -114,11 +114,11 @@ def test_two_accounts_stay_apart(make_zip: Make, png: bytes) -> None:
             f"{name}.zip",
             {
                 "data/account.js": account(name, str(number)),
-                "data/tweets.js": js("tweets", [tweet(ID, "A.jpg")]),
-                f"data/tweets_media/{ID}-A.jpg": png + bytes([number]),
+                "data/tweets.js": js("tweets", [tweet(post_id, "A.jpg")]),
+                f"data/tweets_media/{post_id}-A.jpg": png + bytes([number]),
             },
         )
-        for number, name in enumerate(("first", "second"), start=1)
+        for number, (name, post_id) in enumerate((("first", ID), ("second", OTHER)), start=1)
     ]
     with open_archive(paths) as archive:
         assert [(item.account, item.open()[-1]) for item in archive.items()] == [("first", 1), ("second", 2)]
@@ -126,15 +126,15 @@ def test_two_accounts_stay_apart(make_zip: Make, png: bytes) -> None:
 
 def test_one_folder_of_two_unpacked_archives(make_folder: Make, png: bytes) -> None:
     members: dict[str, object] = {"beside/holiday.png": png}
-    for number, name in enumerate(("first", "second")):
+    for number, (name, post_id) in enumerate((("first", ID), ("second", OTHER)), start=1):
         members[f"{name}/data/account.js"] = account(name, str(number))
-        members[f"{name}/data/tweets.js"] = js("tweets", [tweet(ID, "A.jpg")])
-        members[f"{name}/data/tweets_media/{ID}-A.jpg"] = png + bytes([number])
-        members[f"{name}/data/direct_messages_media/{ID}-D.jpg"] = png
+        members[f"{name}/data/tweets.js"] = js("tweets", [tweet(post_id, "A.jpg")])
+        members[f"{name}/data/tweets_media/{post_id}-A.jpg"] = png + bytes([number])
+        members[f"{name}/data/direct_messages_media/{post_id}-D.jpg"] = png
     with open_archive(make_folder(members)) as archive:
         told = [(item.account, item.member, item.open()[-1]) for item in archive.items()]
-    assert told[0] == ("first", f"first/data/tweets_media/{ID}-A.jpg", 0)
-    assert told[1] == ("second", f"second/data/tweets_media/{ID}-A.jpg", 1)
+    assert told[0] == ("first", f"first/data/tweets_media/{ID}-A.jpg", 1)
+    assert told[1] == ("second", f"second/data/tweets_media/{OTHER}-A.jpg", 2)
     assert [member for _, member, _ in told[2:]] == ["beside/holiday.png"]
 
 

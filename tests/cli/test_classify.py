@@ -16,8 +16,10 @@ import pytest
 from PIL import Image
 
 from bladecheck import __version__
+from bladecheck.cli.sources import expand
 from bladecheck.core.classifier import Classifier
 from bladecheck.core.result import classify_bytes
+from bladecheck.file_formats import PICTURE_ENDINGS
 from odd import animation
 from tiny import GREEN, RED, draw, encode
 
@@ -67,6 +69,34 @@ def test_failures_are_rows_and_exit_code_2(run: Any, pictures: Path, tiny_path: 
         assert found[name]["error"]["code"] == code
         assert set(found[name]["model"]) == {"name", "version", "sha256"}
         assert "scores" not in found[name], "a failure has no score that could be taken for a low one"
+
+
+@pytest.mark.parametrize("ending", sorted(PICTURE_ENDINGS))
+def test_a_folder_is_searched_for_every_ending_that_archives_know(ending: str, tmp_path: Path) -> None:
+    for name in (f"a{ending}", f"B{ending.upper()}"):
+        (tmp_path / name).write_bytes(b"")
+    assert [Path(path).name for path in expand([str(tmp_path)]).files] == [f"B{ending.upper()}", f"a{ending}"]
+
+
+def test_what_is_passed_over_in_a_folder_is_said(run: Any, pictures: Path, tiny_path: Path) -> None:
+    (pictures / "saved by a browser.jfif").write_bytes(encode(draw(RED), "JPEG"))
+    (pictures / "README").write_text("")
+    done = run("classify", pictures, "--json", "--bundle", tiny_path)
+    assert [Path(row["path"]).name for row in rows(done)][-2:] == ["saved by a browser.jfif", "c.webp"]
+    said = done.stderr.decode()
+    assert "2 files were passed over, having no picture's ending: 1 without an ending, 1 .txt." in said
+    (pictures / "README").unlink()
+    assert b"1 file was passed over" in run("classify", pictures, "--bundle", tiny_path).stderr
+    (pictures / "notes.txt").unlink()
+    assert run("classify", pictures, "--bundle", tiny_path).stderr == b""
+
+
+def test_the_module_is_the_command(tmp_path: Path, tiny_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encode(draw(RED)))
+    command = [sys.executable, "-m", "bladecheck", "classify", tmp_path / "a.png", "--json", "--bundle", tiny_path]
+    done = subprocess.run(command, capture_output=True, timeout=60)
+    assert (done.returncode, rows(done)[0]["decision"]) == (0, "hold")
+    assert subprocess.run([sys.executable, "-m", "bladecheck", "classify", "nothing.jpg"]).returncode == 1
 
 
 def test_stdin_is_a_picture(run: Any, tiny_path: Path) -> None:

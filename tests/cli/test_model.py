@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from altered import alter, replace_file
+from bladecheck.cli.doctor import _extra
+from bladecheck.cli.extras import extra_with, extras
 from bladecheck.core import bundle as bundles
 
 
@@ -36,6 +42,31 @@ def test_verify_fails_with_3_on_any_difference(run: Any, folder: Path) -> None:
         done = run("model", command, folder)
         assert done.returncode == 3
         assert b"surprise" in done.stderr
+
+
+def test_doctor_looks_at_every_optional_part() -> None:
+    """From the package's own metadata, so that a part that is added later is looked at too."""
+    metadata = importlib.metadata.metadata("bladecheck")
+    assert set(extras()) == set(metadata.get_all("Provides-Extra") or ()) - {"dev"}
+    assert {"serve", "archive", "dedupe", "heic", "train"} <= set(extras())
+    for extra, libraries in extras().items():
+        listed = [line for line in metadata.get_all("Requires-Dist") or () if re.search(rf"extra == .{extra}.", line)]
+        assert len(libraries) == len(listed)
+    assert extra_with("stamina.instrumentation") == "archive"
+    assert extra_with("pi_heif") == "heic"
+    assert extra_with("nothing_of_ours") is None
+
+
+@pytest.mark.parametrize(
+    ("libraries", "said"),
+    [
+        (["pillow", "numpy"], "ok       some: pillow, numpy"),
+        (["pillow", "no-such-thing"], "partly   some without no-such-thing; if you need it: "),
+        (["no-such-thing"], "absent   some; if you need it: pip install 'bladecheck[some]'"),
+    ],
+)
+def test_doctor_says_what_brings_a_part(libraries: list[str], said: str) -> None:
+    assert _extra("some", libraries).startswith(said)
 
 
 def test_doctor_names_what_is_there_and_what_is_not(run: Any) -> None:

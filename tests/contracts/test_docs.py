@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import typer
 
 from bladecheck import cli, errors
+from bladecheck.cli import exit_codes
 from bladecheck.core import taxonomy, verdict
 from bladecheck.web import http_errors
 
@@ -64,9 +66,25 @@ def test_every_reason_is_documented_word_for_word() -> None:
     assert found == {**verdict.REASONS, **blades, **weapons}
 
 
+def test_every_label_kind_and_feature_is_explained() -> None:
+    text = (REPOSITORY / "docs" / "labels.md").read_text()
+    explained = set(re.findall(r"`(\w+)`", text))
+    weapons = getattr(taxonomy, "WEAPONS", ())
+    assert {*taxonomy.LABELS, *taxonomy.BLADES, *weapons, *taxonomy.FEATURES, *taxonomy.Decision} <= explained
+
+
+def test_the_documents_show_the_bundle_that_ships() -> None:
+    """Examples and figures of an older model would be read as this one's."""
+    shipped = json.loads((REPOSITORY / "models" / "base" / "bundle.json").read_text())["version"]
+    shown = [(REPOSITORY / "docs" / name).read_text() for name in ("api.md", "researchers.md", "accuracy.md")]
+    for text in (*shown, (REPOSITORY / "README.md").read_text()):
+        found = set(re.findall(r'(?:`base`|"base", "version":|Model base) "?(\d+\.\d+\.\d+)', text))
+        assert found == {shipped}
+
+
 def test_every_decision_and_exit_code_is_documented() -> None:
     assert first_column("Decisions") == set(taxonomy.Decision)
-    codes = {"0", *(str(value) for name, value in vars(cli).items() if name.startswith("EXIT_"))}
+    codes = {str(value) for name, value in vars(exit_codes).items() if name.isupper()}
     assert first_column("Exit codes") == codes
 
 

@@ -58,6 +58,19 @@ def test_the_worst_frame_is_worst_by_decision_not_by_knife_score(classifier: Cla
     assert (verdict.decision, verdict.frame) == (Decision.HOLD, 1)
 
 
+@pytest.mark.parametrize(("colours", "frame"), [([(150, 20, 20), RED], 1), ([RED, (150, 20, 20)], 0), ([RED, RED], 0)])
+def test_of_frames_with_the_same_decision_the_highest_knife_score_counts(
+    colours: list[tuple[int, int, int]], frame: int, classifier: Classifier
+) -> None:
+    verdict = classifier.classify_one(classifier.load(animation(colours, "PNG")))
+    highest = max(
+        classifier.classify_one(classifier.load(animation([colour], "PNG"))).scores.labels["knife"]
+        for colour in colours
+    )
+    assert (verdict.decision, verdict.frame) == (Decision.HOLD, frame)
+    assert verdict.scores.labels["knife"] == highest
+
+
 def test_an_animation_that_starts_blank_is_still_judged(classifier: Classifier) -> None:
     blank = Image.new("RGB", (64, 48), "white")
     red = images.load(animation([RED], "PNG")).frames[0]
@@ -90,4 +103,5 @@ def test_evidence_belongs_to_the_deciding_frame(classifier: Classifier) -> None:
     assert verdict.evidence is not None
     assert alone.evidence is not None
     assert verdict.evidence.tolist() == alone.evidence.tolist()
-    assert dataclasses.replace(verdict, evidence=None, frame=0) == dataclasses.replace(alone, evidence=None)
+    assert (verdict.looks, alone.looks) == (2, 1)  # every frame is looked at
+    assert dataclasses.replace(verdict, evidence=None, frame=0, looks=1) == dataclasses.replace(alone, evidence=None)

@@ -133,6 +133,12 @@ def test_bands_include_their_lower_edge(knife: float, decision: Decision, reason
     assert codes(scores(knife)) == [reason]
 
 
+@pytest.mark.parametrize("feature", ["serrated", "several_knives", "food_scene", "drawing"])
+def test_a_feature_is_seen_from_its_threshold_on(feature: str) -> None:
+    assert feature in codes(scores(0.9, features={feature: 0.5}))
+    assert feature not in codes(scores(0.9, features={feature: 0.4999}))
+
+
 @pytest.mark.parametrize(
     ("action", "sure", "unsure"), [("hold", "hold", "check"), ("check", "check", "check"), ("ignore", "clear", "clear")]
 )

@@ -207,6 +207,18 @@ def test_waits_as_long_as_the_server_asks(server: Running) -> None:
     assert seen[1] - seen[0] >= 1
 
 
+def test_a_stopped_run_does_not_wait_for_a_busy_server(server: Running) -> None:
+    stop = threading.Event()
+    with moody(server.url, [(503, "30")]) as (url, seen):
+        client = Client(url, None, 1, patience=60, stop=stop)
+        timer = threading.Timer(0.5, stop.set)
+        timer.start()
+        with pytest.raises(ServerError, match="Stopped while waiting"):
+            client.classify([encode(draw(RED))])
+        client.close()
+    assert len(seen) == 1
+
+
 def test_a_picture_that_breaks_the_server_is_one_failed_row(score: Score, server: Running, tmp_path: Path) -> None:
     archive = tmp_path / "archive"
     archive.mkdir()

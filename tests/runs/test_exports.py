@@ -105,12 +105,13 @@ def test_parquet_has_types_ids_and_provenance(run: Path) -> None:
     with duckdb.connect() as database:
         types = dict(database.execute("SELECT name, column_type FROM (SELECT column_name AS name, column_type FROM "
                                       "(DESCRIBE SELECT * FROM read_parquet(?)))", [path]).fetchall())  # fmt: skip
+        database.execute("SET TimeZone = 'UTC'")
         found = database.execute("SELECT post_id, posted_at, reasons, is_repost, score_knife FROM read_parquet(?)",
                                  [path]).fetchall()  # fmt: skip
         labels = {bytes(key).decode(): bytes(value).decode() for key, value in
                   database.execute("SELECT key, value FROM parquet_kv_metadata(?)", [path]).fetchall()}  # fmt: skip
     assert tuple(types) == NAMES
-    assert (types["post_id"], types["posted_at"], types["bytes"]) == ("VARCHAR", "TIMESTAMP", "BIGINT")
+    assert (types["post_id"], types["posted_at"], types["bytes"]) == ("VARCHAR", "TIMESTAMP WITH TIME ZONE", "BIGINT")
     rows = exported(run)
     assert [one[0] for one in found] == [row["post_id"] for row in rows]
     assert [one[1] and f"{one[1]:%Y-%m-%dT%H:%M:%SZ}" for one in found] == [row["posted_at"] for row in rows]

@@ -129,7 +129,8 @@ def test_rows_lost_at_the_end_are_told(
     lines = (run / "journal.jsonl").read_bytes().splitlines(keepends=True)
     (run / "journal.jsonl").write_bytes(b"".join(lines[:-2]))
     done = bladecheck("export", run, "--format", "jsonl")
-    assert "has lost 1 rows at its end" in done.stderr
+    lost = sum("row" in json.loads(line) for line in lines[-2:])  # a copy's row comes without its picture
+    assert f"has lost {lost} rows at its end" in done.stderr
 
 
 def test_a_run_torn_within_its_last_lines_is_made_whole(score: Score, pictures: Path, tmp_path: Path) -> None:

@@ -58,6 +58,15 @@ def test_three_ways_to_count() -> None:
     assert found["share_hold"] == 0.4
 
 
+@pytest.mark.parametrize(
+    ("other", "posts"), [({}, 1), ({"account": "county"}, 2), ({"platform": "facebook"}, 2), ({"post_id": "2"}, 2)]
+)
+def test_a_post_is_one_accounts_post_on_one_platform(other: dict[str, Any], posts: int) -> None:
+    """Numbers of posts are only unique within a platform: two accounts' post 1 are two posts, in the total too."""
+    found = total(row(1, post_id="1", decision="hold"), row(2, **{"post_id": "1", "decision": "hold", **other}))
+    assert (found["posts"], found["posts_hold"]) == (posts, posts)
+
+
 def test_reposts_are_counted_apart() -> None:
     found = total(row(1), row(2, is_repost=True, decision="hold"))
     assert (found["pictures"], found["hold"], found["reposts"], found["reposts_hold"]) == (1, 0, 1, 1)
@@ -80,6 +89,32 @@ def test_lines_by_month_and_account_then_all() -> None:
     assert [(line["month"], line["account"]) for line in lines] == [
         ("2023-05", "force"), ("2024-01", "force"), ("2024-01", "unknown"), ("unknown", "force"), ("all", "all"),
     ]  # fmt: skip
+
+
+def test_what_run_json_counts() -> None:
+    """An exact copy is no near one too; distinct pictures are those that were scored; kinds are of what is held."""
+    same = "f" * 64
+    summary = summarise(
+        [
+            row(1, decision="hold", kind="zombie", cluster=same),
+            row(2, decision="hold", cluster=same, duplicate_of="01" * 16, near_duplicate_of="01" * 16),
+            row(3, cluster=same, near_duplicate_of="01" * 16),
+            row(4, kind="kitchen", decision="check"),
+            row(5, status="failed", decision="cannot_judge", error_code="broken"),
+            row(6, status="remote", decision=None),
+            row(7, status="video_skipped", decision=None),
+        ]
+    )
+    assert summary.counts() == {
+        "rows": 7,
+        "status": {"failed": 1, "ok": 4, "remote": 1, "video_skipped": 1},
+        "decision": {"cannot_judge": 1, "check": 1, "clear": 1, "hold": 2, "none": 2},
+        "exact_duplicates": 1,
+        "near_duplicates": 1,
+        "distinct_pictures": 2,
+    }
+    assert summary.kinds == {"zombie": 1, "not sure": 1}
+    assert summary.errors == {("failed", "broken"): 1, ("remote", "remote"): 1}
 
 
 def test_months_have_no_gaps_and_years_add_up() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from posixpath import basename
 from types import TracebackType
 from typing import Self
 
@@ -13,12 +14,17 @@ from bladecheck.archives.containers.limits import ArchiveLimits
 from bladecheck.archives.containers.merged import MergedSource
 from bladecheck.archives.containers.opening import open_sources
 from bladecheck.archives.containers.source import Source
+from bladecheck.archives.containers.streams import DAMAGE
 from bladecheck.archives.data.mapping import TableMapping
 from bladecheck.archives.found import Found, Log, Tally
+from bladecheck.archives.holdings import Holding, holdings
 from bladecheck.archives.item import Item
+from bladecheck.archives.merging import Merging
 from bladecheck.archives.readers.base import JoinsParts, Reader
 from bladecheck.archives.registry import ReaderRegistry
 from bladecheck.errors import ArchiveError, DamagedArchive
+
+CHUNK = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,7 @@ class Archive:
     def __init__(self, volumes: Sequence[Volume]) -> None:
         self.volumes = tuple(volumes)
         self._found: Found | None = None
+        self._merging: Merging | None = None
         self._logs: list[Log] = []
 
     def __enter__(self) -> Self:
@@ -68,29 +75,25 @@ class Archive:
     def items(self) -> Iterator[Item]:
         """A row for each picture, in a stable order; a new pass each time.
 
+        The first call goes through the archive once before, to know which rows list the same picture of a post.
+
         Raises:
             ArchiveError: on the way, where an archive as a whole can't be read safely.
         """
-        tally, logs = Tally(), list[Log]()
-        self._logs = logs
-        for volume in self.volumes:
-            source = volume.source.reading()
-            logs.append(source.log)
-            for item in volume.reader.read(source):
-                tally.add(item)
-                yield item
-            for item in _breaks(volume.reader, source):
-                tally.add(item)
-                yield item
-            _warn_of_refused(source)
-        self._found = self._describe(tally, logs)
+        merging, tally = self._merge(), Tally()
+        for item in merging.merged(self._rows()):
+            tally.add(item)
+            yield item
+        self._found = self._describe(tally, merging)
 
     def describe(self) -> Found:
-        """What the archive holds. Goes through it once, unless a pass has been completed already.
+        """What the archive holds. Goes through it once or more, unless a pass has been completed already.
 
         Raises:
             ArchiveError: as for items.
         """
+        if self._found is None:
+            self._merge()
         if self._found is None:
             for _ in self.items():
                 pass
@@ -102,10 +105,37 @@ class Archive:
         for volume in self.volumes:
             volume.source.close()
 
-    def _describe(self, tally: Tally, logs: list[Log]) -> Found:
+    def _rows(self) -> Iterator[Item]:
+        """The rows of all volumes, as their readers give them."""
+        logs = list[Log]()
+        self._logs = logs
+        for volume in self.volumes:
+            source = volume.source.reading()
+            logs.append(source.log)
+            yield from volume.reader.read(source)
+            yield from _breaks(volume.reader, source)
+            _warn_of_refused(source)
+            _warn_of_unread(source)
+
+    def _merge(self) -> Merging:
+        """What is known of rows that list the same; where there are none, one pass is all it takes."""
+        if self._merging is None:
+            merging, tally = Merging(), Tally()
+            for item in self._rows():
+                merging.learn(item)
+                tally.add(item)
+            if merging.decide():
+                merging.borrow(self._rows())
+            else:
+                self._found = self._describe(tally, merging)
+            self._merging = merging
+        return self._merging
+
+    def _describe(self, tally: Tally, merging: Merging) -> Found:
+        logs = self._logs
         titles = [log.title or volume.reader.title for volume, log in zip(self.volumes, logs, strict=True)]
         title = " and ".join(dict.fromkeys(titles))
-        return tally.found(title, sum(volume.containers for volume in self.volumes), logs)
+        return tally.found(title, sum(volume.containers for volume in self.volumes), logs, merging.dropped)
 
 
 def open_archive(
@@ -136,32 +166,34 @@ def open_archive(
     if mapping is not None and not isinstance(mapping, TableMapping):
         mapping = TableMapping.of(mapping)
     registry = registry or ReaderRegistry(mapping=mapping, exif_dates=exif_dates)
-    if mapping is not None and format is None:
-        format = "table"
-    sources = [source for path in wanted for source in open_sources(path, limits or ArchiveLimits(), registry.certain)]
+    limits = limits or ArchiveLimits()
+    unique = {path.resolve(): path for path in reversed(wanted)}
+    sources = [source for path in wanted if unique[path.resolve()] is path for source in open_sources(path, limits)]
     try:
-        chosen = [(registry.named(format) if format else registry.choose(source), source) for source in sources]
+        if format:
+            reader = registry.named(format)
+            return Archive(_joined([Holding(reader, source) for source in sources]))
+        return Archive(_joined([holding for source in sources for holding in holdings(source, registry)]))
     except ArchiveError:
         for source in sources:
             source.close()
         raise
-    return Archive(_joined(chosen))
 
 
-def _joined(chosen: list[tuple[Reader, Source]]) -> list[Volume]:
-    """Puts the parts of one export together, in place of the first."""
+def _joined(chosen: list[Holding]) -> list[Volume]:
+    """Puts the parts of one export together, in place of the first; several exports of one account stay apart."""
     groups: dict[tuple[str, str], list[Source]] = {}
     keys: list[tuple[Reader, tuple[str, str]]] = []
-    for place, (reader, source) in enumerate(chosen):
-        part = reader.part_of(source) if isinstance(reader, JoinsParts) else None
-        group = (reader.name, f"#{place}" if part is None else f"={part}")
+    for place, held in enumerate(chosen):
+        part = held.reader.part_of(held.source) if isinstance(held.reader, JoinsParts) else None
+        group = (held.reader.name, f"#{place}" if part is None else f"={part}")
         if group not in groups:
-            keys.append((reader, group))
-        groups.setdefault(group, []).append(source)
+            keys.append((held.reader, group))
+        groups.setdefault(group, []).append(held.source)
     _adopt(groups)
     volumes = []
     for reader, group in keys:
-        if sources := groups.get(group):
+        for sources in apart(reader, groups.get(group, [])):
             source = sources[0] if len(sources) == 1 else MergedSource(sources)
             volumes.append(Volume(reader, source, len(sources)))
     return volumes
@@ -173,6 +205,48 @@ def _adopt(groups: dict[tuple[str, str], list[Source]]) -> None:
         others = [group for group in groups if group[0] == name and group[1].startswith("=") and group[1] != part]
         if len(others) == 1:
             groups[others[0]].extend(groups.pop((name, part)))
+
+
+def apart(reader: Reader, sources: list[Source]) -> list[list[Source]]:
+    """Parts of one export together, several exports of one account apart: two that differ in a file are two exports.
+
+    A container without posts (a part with media only) goes to each of them.
+    """
+    told = [_told(reader, source) for source in sources]
+    exports: list[list[int]] = []
+    for place, mine in enumerate(told):
+        if mine and (fit := next((e for e in exports if not any(_clash(mine, told[one]) for one in e)), None)):
+            fit.append(place)
+        elif mine:
+            exports.append([place])
+    lacking = [place for place, mine in enumerate(told) if not mine]
+    groups = [sorted([*export, *lacking]) for export in exports] or ([lacking] if lacking else [])
+    return [[sources[place] for place in group] for group in groups]
+
+
+def _told(reader: Reader, source: Source) -> dict[str, tuple[Source, str]]:
+    """The data files that tell of posts, by their name without folders: of two exports, these differ."""
+    names = reader.posts_in(source) if isinstance(reader, JoinsParts) else ()
+    return {basename(name): (source, name) for name in names}
+
+
+def _clash(one: dict[str, tuple[Source, str]], other: dict[str, tuple[Source, str]]) -> bool:
+    shared = one.keys() & other.keys()
+    return any(not _equal(one[name], other[name]) for name in shared)
+
+
+def _equal(one: tuple[Source, str], other: tuple[Source, str]) -> bool:
+    (here, name), (there, same) = one, other
+    if here.size(name) != there.size(same):
+        return False
+    try:
+        with here.open_stream(name) as left, there.open_stream(same) as right:
+            while (block := left.read(CHUNK)) == (beside := right.read(CHUNK)):
+                if not block:
+                    return True
+            return block == beside
+    except (ArchiveError, *DAMAGE):
+        return False
 
 
 def _breaks(reader: Reader, source: Source) -> Iterator[Item]:
@@ -189,13 +263,19 @@ def _fail(detail: str) -> bytes:
 
 
 def _warn_of_refused(source: Source) -> None:
-    if source.passed_over:
-        source.log.warn(
-            f"{', '.join(source.passed_over)[:300]} beside it: not opened, as likely what it was unpacked from; "
-            "name them as paths of their own if they hold something else."
-        )
     for count, (name, reason) in enumerate(source.refused.items()):
         if count == 10:
             source.log.warn(f"{len(source.refused) - count} more members were refused.")
             return
         source.log.warn(f"{name!r} was refused: {reason}.")
+
+
+def _warn_of_unread(source: Source) -> None:
+    """Names the data files that nobody read: what they tell of is missing from the rows."""
+    if unread := source.log.unread:
+        shown = ", ".join(unread[:5]) + (", …" if len(unread) > 5 else "")
+        one = len(unread) == 1
+        source.log.warn(
+            f"{len(unread):,} data file{'' if one else 's'} in {source.path.name} {'was' if one else 'were'} not read, "
+            f"as no reader knows {'it' if one else 'them'}: {shown}. What is in there is missing from the rows."
+        )

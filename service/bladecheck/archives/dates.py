@@ -19,7 +19,10 @@ RFC = re.compile(
     r"^(?:[A-Za-z]{3,9},?\s+)?(\d{1,2})[ -]([A-Za-z]{3,9})[ -](\d{4})(?:,?\s+(\d{1,2}):(\d\d)(?::(\d\d))?)?\s*(.*)$"
 )
 MONTH_FIRST_WORDS = re.compile(r"^([A-Za-z]{3,9})\.? (\d{1,2}),? (\d{4})(?:,?\s+(\d{1,2}):(\d\d)(?::(\d\d))?)?\s*(.*)$")
-NUMERIC = re.compile(r"^(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(?:,?[T ]+(\d{1,2}):(\d\d)(?::(\d\d))?(?:\.\d+)?)?\s*(.*)$")
+NUMERIC = re.compile(
+    r"^(\d{1,2})([/.-])(\d{1,2})(?:[/.-](\d{4})|/(\d\d))"
+    r"(?:,?[T ]+(\d{1,2}):(\d\d)(?::(\d\d))?(?:\.\d+)?)?\s*(.*)$"
+)
 YEAR_FIRST = re.compile(
     r"^(\d{4})[-/.:](\d{1,2})[-/.:](\d{1,2})(?:[T _]+(\d{1,2}):(\d\d)(?::(\d\d))?(?:[.,]\d+)?)?\s*(.*)$"
 )
@@ -70,10 +73,13 @@ def snowflake_date(identifier: str | None) -> datetime | None:
     return moment if moment and moment.year <= LATEST_SNOWFLAKE_YEAR else None
 
 
-def is_month_first(values: list[str]) -> bool:
-    """Whether a column of numeric dates must be month first: one second part is above 12, and no first part is."""
-    found = [match for value in values if (match := NUMERIC.match(value.strip()))]
-    return any(int(m[2]) > 12 for m in found) and not any(int(m[1]) > 12 for m in found)
+def numeric_parts(text: str) -> tuple[int, int] | None:
+    """The first two numbers of a date such as 03/04/2024, which may be day and month or the other way round, or None.
+
+    Dates with dots (03.04.2024) are day first wherever they are written, so they count as telling.
+    """
+    match = NUMERIC.match(text.strip())
+    return (int(match[1]), int(match[3])) if match and match[2] != "." else None
 
 
 def _written(text: str, month_first: bool) -> datetime | None:
@@ -84,8 +90,9 @@ def _written(text: str, month_first: bool) -> datetime | None:
         if match := YEAR_FIRST.match(text):
             return _build(*match.groups())
         if match := NUMERIC.match(text):
-            first, second_part, year, *rest = match.groups()
-            swap = int(second_part) > 12 or (month_first and int(first) <= 12)
+            first, mark, second_part, long_year, short_year, *rest = match.groups()
+            year = long_year or f"20{short_year}"
+            swap = int(second_part) > 12 or (month_first and mark != "." and int(first) <= 12)
             day, month = (second_part, first) if swap else (first, second_part)
             return _build(year, month, day, *rest)
         if match := RFC.match(text):

@@ -15,6 +15,12 @@ KEPT_NAMES = 20
 
 P = ParamSpec("P")
 
+DATA_ENDINGS = tuple(
+    ending + packed
+    for ending in (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".xlsx", ".xls", ".ods", ".parquet", ".db", ".sqlite")
+    for packed in ("", ".gz", ".bz2", ".xz", ".zst")
+)
+
 ODD_SHAPES = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 
 
@@ -32,11 +38,17 @@ class Log:
         title: what the source turned out to be, where that is closer than the reader's title.
         mapping: for tables, which column was taken for what.
         accounts: whose archive this is, also where no picture says so.
+        unread: data files that no reader knows, among those ignored.
+        order: for tables with numeric dates, in which order day and month are taken to be, and why.
         breaks: data files and containers that break off in the middle, with why: what they held beyond is lost.
     """
 
     posts: int = 0
     reposts: int = 0
+    known_posts: set[int] = field(default_factory=set)
+    known_reposts: set[int] = field(default_factory=set)
+    unread: list[str] = field(default_factory=list)
+    order: dict[str, str] = field(default_factory=dict)
     parts: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     ignored: int = 0
@@ -67,10 +79,23 @@ class Log:
         self.breaks[name] = why
         self.warn(f"{name} {why}; what comes before it is kept.")
 
-    def post(self, *, repost: bool = False) -> None:
-        """Counts a post."""
-        self.posts += 1
-        self.reposts += repost
+    def post(self, *, repost: bool = False, post_id: str | None = None) -> None:
+        """Counts a post; one of a known id counts once, however many archives have it."""
+        if post_id is None:
+            self.posts += 1
+            self.reposts += repost
+            return
+        key = hash(post_id)
+        self.known_posts.add(key)
+        if repost:
+            self.known_reposts.add(key)
+
+    def shared(self, post_id: str | None) -> None:
+        """Counts a post of somebody else's that was passed on and has no row."""
+        if post_id is None:
+            self.reposts += 1
+        else:
+            self.known_reposts.add(hash(post_id))
 
     def account(self, name: str | None) -> None:
         """Notes whose archive this is, also where no picture says so."""
@@ -82,8 +107,10 @@ class Log:
         self.unopened += 1
 
     def ignore(self, name: str) -> None:
-        """Counts a file that is no picture."""
+        """Counts a file that is no picture; a data file that nobody read is named."""
         self.ignored += 1
+        if is_data_name(name):
+            self.unread.append(name)
         if len(self.ignored_names) < KEPT_NAMES:
             self.ignored_names.append(name)
 
@@ -112,12 +139,14 @@ class Found:
         reposts: posts that pass on someone else's.
         by_status: rows by Status, reposts included; their sum is the number of rows.
         remote_reposts: of the remote rows, those of reposts: pictures that belong to another post.
-        months: pictures, local and remote as above, by the UTC month of the post, "YYYY-MM"; "" where unknown.
+        months: pictures, stored and remote, by the UTC month of the post, "YYYY-MM"; "" where unknown.
         ignored: files that are neither pictures nor data; `ignored_names` are the first few.
         unopened: members of an export that were not opened: private, or of no use here.
         counts: further tallies by plain name, such as "link cards" or "revisits".
         mapping: for tables, which column was taken for what.
         warnings: how many.
+        merged: rows that list a picture of a post listed elsewhere too, and that count with that one.
+        order: for tables with numeric dates, table or column to the order of day and month, and why.
     """
 
     title: str
@@ -134,6 +163,8 @@ class Found:
     counts: Mapping[str, int]
     mapping: Mapping[str, str]
     warnings: int
+    merged: int = 0
+    order: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -183,6 +214,8 @@ class Found:
             said.append(f"{self.not_images} not pictures")
         if self.reposts:
             said.append(_number(self.reposts, "repost"))
+        if self.merged:
+            said.append(f"{self.merged:,} listed more than once and counted once")
         if self.ignored:
             said.append(_number(self.ignored, "other file") + " ignored")
         return ", ".join(said)
@@ -207,7 +240,7 @@ class Tally:
         if item.account:
             self.accounts.add(item.account)
 
-    def found(self, title: str, containers: int, logs: list[Log]) -> Found:
+    def found(self, title: str, containers: int, logs: list[Log], merged: int = 0) -> Found:
         """The description, with what the readers noted."""
         counts: Counter[str] = Counter()
         for log in logs:
@@ -218,8 +251,8 @@ class Tally:
             title=title,
             parts=max(containers, sum(log.parts for log in logs)),
             accounts=tuple(sorted(accounts)),
-            posts=sum(log.posts for log in logs),
-            reposts=sum(log.reposts for log in logs),
+            posts=sum(log.posts for log in logs) + len(set().union(*(log.known_posts for log in logs))),
+            reposts=sum(log.reposts for log in logs) + len(set().union(*(log.known_reposts for log in logs))),
             by_status=dict(sorted(self.by_status.items())),
             remote_reposts=self.remote_reposts,
             months=dict(sorted(self.months.items())),
@@ -229,7 +262,14 @@ class Tally:
             counts=dict(sorted(counts.items())),
             mapping={meaning: column for log in logs for meaning, column in log.mapping.items()},
             warnings=sum(len(log.warnings) for log in logs),
+            merged=merged,
+            order={column: why for log in logs for column, why in log.order.items()},
         )
+
+
+def is_data_name(name: str) -> bool:
+    """Whether a file that nobody reads may well tell of posts."""
+    return name.lower().endswith(DATA_ENDINGS)
 
 
 def _of_whom(accounts: tuple[str, ...]) -> str:

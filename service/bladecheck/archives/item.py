@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -42,6 +42,23 @@ class DateSource(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row was found, as far as its identity goes.
+
+    Attributes:
+        source_path: the file or folder the archive was opened from.
+        member: name inside the archive, or the address where there is none.
+        occurrence: how many rows of the same source, member, post and index came before it.
+    """
+
+    source_path: str
+    member: str
+    post_id: str
+    media_index: int
+    occurrence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """A picture of an archive, or the place where one should be.
 
@@ -52,8 +69,16 @@ class Item:
         posted_at: aware, UTC; None where unknown. `posted_at_source` says what it was taken from.
         media_index: position within the post, from 0.
         status: one of Status; `detail` says why where it is not "present".
+        is_quote, is_reply: None where the format does not tell.
+        quoted_id: the id of the post that is quoted.
+        edits: the ids of all versions of an edited post, oldest first; empty where it was not, or nothing is told.
         extra: a few further facts, JSON only.
         opener: gives the bytes; set where status is "present".
+        identity: what its row id is made of, where that is not source, member or address, post id and index.
+        occurrence: see Place; None where the archive has not counted it.
+        also: the other places that list the same picture of the same post.
+        same_as: a key that is equal for the same picture of another archive, where post and medium do not tell.
+        loose: found lying in the archive, without any word of a post.
     """
 
     source_format: str
@@ -73,10 +98,27 @@ class Item:
     is_repost: bool = False
     original_post_id: str | None = None
     collected_at: datetime | None = None
+    is_quote: bool | None = None
+    is_reply: bool | None = None
+    quoted_id: str | None = None
+    edits: tuple[str, ...] = ()
     status: str = Status.PRESENT
     detail: str | None = None
     extra: Mapping[str, JSON] = field(default_factory=dict)
     opener: Callable[[], bytes] | None = field(default=None, repr=False, compare=False)
+    identity: Place | None = field(default=None, repr=False, compare=False)
+    occurrence: int | None = field(default=None, repr=False, compare=False)
+    also: tuple[Place, ...] = field(default=(), repr=False, compare=False)
+    same_as: str | None = field(default=None, repr=False, compare=False)
+    loose: bool = field(default=False, repr=False, compare=False)
+
+    @property
+    def place(self) -> Place:
+        """What its row id is made of."""
+        if self.identity is not None:
+            return replace(self.identity, occurrence=self.occurrence or 0)
+        where = self.member or self.media_url or ""
+        return Place(self.source_path, where, self.post_id or "", self.media_index, self.occurrence or 0)
 
     def open(self) -> bytes:
         """The bytes of the picture as stored; may be empty or truncated.

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import datetime
+from datetime import datetime, timedelta
 from posixpath import basename
 
 from bladecheck.archives.dates import parse_date, snowflake_date
 from bladecheck.archives.item import DateSource
 from bladecheck.archives.values import clean
+from bladecheck.file_formats import PICTURE_ENDINGS, VIDEO_ENDINGS
 
-PICTURE_ENDINGS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"}) | {
-    *(".heic", ".heif", ".avif", ".jxl", ".jp2", ".jpg_large", ".jpg_orig")
-}
-VIDEO_ENDINGS = frozenset({".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".m3u8"}) | {
-    *(".3gp", ".mpg", ".mpeg", ".flv", ".wmv", ".ogv")
-}
-ARCHIVE_ENDINGS = frozenset((".zip", ".tar", ".tgz", ".7z", ".rar", ".wacz", ".cbz", ".bz2", ".xz", ".zst", ".gz"))
 JUNK_NAMES = frozenset((".ds_store", "thumbs.db", "desktop.ini", "ehthumbs.db", ".picasa.ini", "icon\r", ".nomedia"))
 
 CONTROL = re.compile(r"[\x00-\x1f]")
 X_MEDIA = re.compile(r"^(\d{15,20})-[A-Za-z0-9_-]{8,}\.")
 NUMBERED = re.compile(r"^(\d{15,20})_(\d{1,3})\.")
 STAMP = re.compile(
-    r"(?<!\d)((?:19|20)\d\d)-?([01]\d)-?([0-3]\d)[T _-]+(?:at )?([0-2]\d)[-.:_h]?([0-5]\d)[-.:_m]?([0-5]\d)(?!\d)"
+    r"(?<!\d)((?:19|20)\d\d)-?([01]\d)-?([0-3]\d)[T _-]+(?:at )?([0-2]?\d)[-.:_h]?([0-5]\d)[-.:_m]?([0-5]\d)(?!\d)"
+    r"(?:[\s_]*([AaPp])\.?[Mm]\b)?"
 )
+# twitter-web-exporter: account, post, kind, number and day.
+EXPORTED = re.compile(r"^(\w{1,20})_(\d{15,20})_(?:photo|video|animated_gif)_(\d{1,2})_\d{8}\.")
+LONG_NUMBER = re.compile(r"(?<!\d)\d{15,}(?!\d)")
+# An id beside a time stamp is one of X's if both tell of about the same time.
+ABOUT = timedelta(days=7)
 # Telegram's exports put the day first; WhatsApp gives no time.
 DAY_FIRST_STAMP = re.compile(r"@([0-3]\d)-([01]\d)-(20\d\d)_([0-2]\d)-([0-5]\d)-([0-5]\d)(?!\d)")
 WHATSAPP_DAY = re.compile(r"^(?:IMG|VID)-(20\d\d)([01]\d)([0-3]\d)-WA\d")
@@ -91,12 +91,33 @@ def post_id_in(name: str) -> tuple[str, int] | None:
 def date_in(name: str) -> tuple[datetime | None, str]:
     """A date from a file name and its DateSource: a time stamp (taken as UTC), or a day at the start."""
     base = basename(name)
+    if found := stamped_post_in(name):
+        return snowflake_date(found[1]), DateSource.SNOWFLAKE
+    return _stamp_in(base)
+
+
+def stamped_post_in(name: str) -> tuple[str | None, str, int] | None:
+    """Account, X post id and media index from file names that hold an id elsewhere than at the start.
+
+    Some tools write a 12-hour clock without AM or PM into names, so that the id tells the time, not the stamp.
+    """
+    base = basename(name)
+    if (match := EXPORTED.match(base)) and snowflake_date(match[2]):
+        return match[1], match[2], max(int(match[3]) - 1, 0)
+    numbers = LONG_NUMBER.findall(base)
+    if len(numbers) != 1 or post_id_in(name):
+        return None
+    stamp, made = _stamp_in(base)[0], snowflake_date(numbers[0])
+    return (None, numbers[0], 0) if stamp and made and abs(stamp - made) < ABOUT else None
+
+
+def _stamp_in(base: str) -> tuple[datetime | None, str]:
     if match := DAY_FIRST_STAMP.search(base):
         day, month, year, hour, minute, second = match.groups()
         moment = parse_date(f"{year}-{month}-{day} {hour}:{minute}:{second}")
     elif match := STAMP.search(base):
-        year, month, day, hour, minute, second = match.groups()
-        moment = parse_date(f"{year}-{month}-{day} {hour}:{minute}:{second}")
+        year, month, day, hour, minute, second, half = match.groups()
+        moment = parse_date(f"{year}-{month}-{day} {hour}:{minute}:{second}{f' {half}M' if half else ''}")
     else:
         match = DAY.match(base) or WHATSAPP_DAY.match(base)
         moment = parse_date("-".join(match.groups())) if match else None

@@ -7,33 +7,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from urllib.parse import urlsplit
+from posixpath import basename
+from urllib.parse import parse_qsl, urlsplit
 
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.dates import parse_date, snowflake_date
+from bladecheck.archives.hosts import platform_at
 from bladecheck.archives.item import DateSource, Item, MediaType, Status
 from bladecheck.archives.values import JSON, text_of
 
-PLATFORM_HOSTS: tuple[tuple[str, str], ...] = (
-    ("twitter.com", "x"),
-    ("x.com", "x"),
-    ("twimg.com", "x"),
-    ("instagram.com", "instagram"),
-    ("cdninstagram.com", "instagram"),
-    ("facebook.com", "facebook"),
-    ("fb.com", "facebook"),
-    ("fbcdn.net", "facebook"),
-    ("bsky.app", "bluesky"),
-    ("tiktok.com", "tiktok"),
-    ("youtube.com", "youtube"),
-    ("youtu.be", "youtube"),
-    ("ytimg.com", "youtube"),
-    ("threads.net", "threads"),
-    ("threads.com", "threads"),
-    ("t.me", "telegram"),
-    ("reddit.com", "reddit"),
-    ("linkedin.com", "linkedin"),
-)
+# Queries that choose a size, not another picture.
+SIZE_KEYS = frozenset(("name", "format"))
 BY_URL = "known only by its URL"
 STATUS_ID = re.compile(r"/status(?:es)?/(\d{5,20})")
 SHORTCODE = re.compile(r"instagram\.com/(?:[^/]+/)?(?:p|reel|tv)/([A-Za-z0-9_-]{5,})")
@@ -59,6 +43,10 @@ class Post:
     is_repost: bool = False
     original_post_id: str | None = None
     collected_at: datetime | None = None
+    is_quote: bool | None = None
+    is_reply: bool | None = None
+    quoted_id: str | None = None
+    edits: tuple[str, ...] = ()
     extra: Mapping[str, JSON] = field(default_factory=dict)
 
     def remote(self, index: int, url: str, **more: object) -> Item:
@@ -100,6 +88,10 @@ class Post:
             "is_repost": self.is_repost,
             "original_post_id": self.original_post_id,
             "collected_at": self.collected_at,
+            "is_quote": self.is_quote,
+            "is_reply": self.is_reply,
+            "quoted_id": self.quoted_id,
+            "edits": self.edits,
         }
         return Item(**{**fields, **more, "media_index": index, "status": status, "extra": extra})  # type: ignore[arg-type]
 
@@ -119,7 +111,29 @@ def platform_of(url: str | None) -> str | None:
         host = (urlsplit(url or "").hostname or "").removeprefix("www.")
     except ValueError:
         return None
-    return next((name for known, name in PLATFORM_HOSTS if host == known or host.endswith("." + known)), None)
+    return platform_at(host)
+
+
+def picture_name(url: str) -> str | None:
+    """What is the same in all addresses of one picture: its name without ending, size and host; None where it has none.
+
+    Queries stay, unless they choose a size or, on a CDN, sign the address.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    base = basename(parts.path.rstrip("/"))
+    if "@" in base:
+        base = base.split("@")[0]
+    host = parts.hostname or ""
+    name = re.sub(r"(?:~.*|:(?:orig|large|medium|small|thumb)|\.[A-Za-z]{3,4}(?::\w+)?)$", "", base)
+    if not name:
+        return None
+    if not host.endswith("twimg.com"):
+        return name
+    rest = [f"{key}={value}" for key, value in parse_qsl(parts.query, True) if key not in SIZE_KEYS]
+    return "?".join((name, *rest))
 
 
 def id_in_url(url: str | None) -> str | None:

@@ -19,9 +19,16 @@ from bladecheck.archives.readers.grailbird import GrailbirdReader
 from bladecheck.archives.readers.instagram_dyi import InstagramReader
 from bladecheck.archives.readers.instaloader import InstaloaderReader
 from bladecheck.archives.readers.mastodon import MastodonReader
+from bladecheck.archives.readers.meta_content_library import MetaContentLibraryReader
 from bladecheck.archives.readers.pictures import PictureReader
+from bladecheck.archives.readers.reddit import RedditReader
+from bladecheck.archives.readers.sidecars import Img2DatasetReader, TakeoutReader
 from bladecheck.archives.readers.table import TableReader
+from bladecheck.archives.readers.telegram import TelegramReader
+from bladecheck.archives.readers.threads import ThreadsReader
+from bladecheck.archives.readers.tiktok_dyi import TikTokReader
 from bladecheck.archives.readers.twarc_csv import TwarcCsvReader
+from bladecheck.archives.readers.tweet_exporter import TwitterWebExporterTableReader
 from bladecheck.archives.readers.tweets import TweetReader
 from bladecheck.archives.readers.warc import WarcReader
 from bladecheck.archives.readers.x_archive import XArchiveReader
@@ -67,18 +74,22 @@ class ReaderRegistry:
             raise ArchiveError(f"no archive format {name!r}; known are {', '.join(sorted(self.readers))}")
         return self.readers[name]
 
-    def certain(self, source: Source) -> str | None:
-        """The name of the reader that is certain of this source, or None."""
-        try:
-            return next((name for name, reader in self.readers.items() if reader.detect(source) >= CERTAIN), None)
-        except ArchiveError:
-            return None
-
     def choose(self, source: Source) -> Reader:
         """The reader that knows this source best.
 
         Raises:
             ArchiveError: none does, or one knows that it can't be read.
+        """
+        best, _ = self.best(source)
+        if best is None:
+            raise ArchiveError(f"{source.path.name} holds nothing that is known here; {seen(source)}")
+        return best
+
+    def best(self, source: Source) -> tuple[Reader | None, float]:
+        """The reader that knows this source best, and how sure it is; None and 0 where none does.
+
+        Raises:
+            ArchiveError: one knows that it can't be read.
         """
         best: Reader | None = None
         best_score = 0.0
@@ -88,9 +99,7 @@ class ReaderRegistry:
                 best, best_score = reader, score
             if best_score >= CERTAIN:
                 break
-        if best is None:
-            raise ArchiveError(f"{source.path.name} holds nothing that is known here; {_seen(source)}")
-        return best
+        return best, best_score
 
 
 def _built_in(mapping: TableMapping | None, exif_dates: bool) -> tuple[Reader, ...]:
@@ -101,15 +110,23 @@ def _built_in(mapping: TableMapping | None, exif_dates: bool) -> tuple[Reader, .
         MastodonReader(),
         GrailbirdReader(),
         FourCatZipReader(),
+        TelegramReader(),
+        TikTokReader(),
         WarcReader(),
         InstaloaderReader(),
         GalleryDlReader(),
         YtDlpReader(),
+        TakeoutReader(),
+        Img2DatasetReader(),
         ZeeschuimerReader(),
         BlueskyReader(),
+        ThreadsReader(),
+        RedditReader(),
         TwarcCsvReader(),
         FourCatTableReader(),
         CrowdTangleReader(),
+        MetaContentLibraryReader(),
+        TwitterWebExporterTableReader(),
         AutoArchiverReader(),
         TweetReader(),
         TableReader(mapping),
@@ -126,7 +143,8 @@ def _added() -> Iterator[Reader]:
             raise ArchiveError(f"the archive reader {point.name!r} ({point.value}) can't be loaded: {error}") from error
 
 
-def _seen(source: Source) -> str:
+def seen(source: Source) -> str:
+    """What a source holds, for an error."""
     names = source.names()
     if not names:
         return "it is empty"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import io
 import os
-import re
 import sys
 import warnings
 
@@ -19,20 +17,20 @@ from bladecheck.cli import (
     doctor,
     estimate,
     evaluate,
+    exit_codes,
     export,
     merge,
     model,
     plan,
+    record,
     report,
     review,
     score,
     serve,
     verify,
 )
+from bladecheck.cli.extras import extra_with
 from bladecheck.errors import BladecheckError, BundleError
-
-EXIT_USAGE, EXIT_SOME_FAILED, EXIT_NO_MODEL = 1, 2, 3
-EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 130, 141
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -56,6 +54,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("adapt")(adapt.adapt)
 app.command("doctor")(doctor.doctor)
 app.add_typer(model.app, name="model")
+app.add_typer(record.app, name="record")
 
 
 @app.callback(invoke_without_command=True)
@@ -77,40 +76,33 @@ def main() -> None:
         code = app(standalone_mode=False)
         sys.stdout.flush()
     except BladecheckError as error:
-        _stop(f"{error.detail} [{error.code}]", EXIT_NO_MODEL if isinstance(error, BundleError) else EXIT_USAGE)
+        _stop(
+            f"{error.detail} [{error.code}]",
+            exit_codes.NO_MODEL if isinstance(error, BundleError) else exit_codes.USAGE,
+        )
     except KeyboardInterrupt:
-        _stop("Interrupted.", EXIT_INTERRUPTED)
+        _stop("Interrupted.", exit_codes.INTERRUPTED)
     except BrokenPipeError:
         # The reader (`| head`) has seen enough. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(EXIT_BROKEN_PIPE)
+        sys.exit(exit_codes.BROKEN_PIPE)
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        _stop(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.", EXIT_USAGE)
+        _stop(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.", exit_codes.USAGE)
     except ModuleNotFoundError as error:
-        extra = _extra_with(error.name or "")
+        extra = extra_with(error.name or "")
         if extra is None:
             raise
-        _stop(f"This needs an optional library: pip install 'bladecheck[{extra}]'.", EXIT_USAGE)
+        _stop(f"This needs an optional library: pip install 'bladecheck[{extra}]'.", exit_codes.USAGE)
     except typer.Abort:
-        _stop("Interrupted.", EXIT_INTERRUPTED)
+        _stop("Interrupted.", exit_codes.INTERRUPTED)
     except Exception as error:  # whatever is not a usage error is raised on
         show = getattr(error, "show", None)  # typer carries its own click, whose usage errors have no public base class
         if show is None:
             raise
         show()
-        sys.exit(EXIT_USAGE)
+        sys.exit(exit_codes.USAGE)
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _extra_with(module: str) -> str | None:
-    """The extra of this package that brings `module`, if one does."""
-    wanted = module.partition(".")[0].replace("_", "-")
-    for requirement in importlib.metadata.requires("bladecheck") or []:
-        found = re.match(rf"{re.escape(wanted)}\b(?!-).*extra == ['\"](\w+)['\"]", requirement, re.IGNORECASE)
-        if found:
-            return found[1]
-    return None
 
 
 def _stop(message: str, code: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
@@ -11,7 +12,8 @@ from typing import Annotated
 
 import typer
 
-from bladecheck.cli.sources import STDIN, SUFFIXES, expand, read, usable_cores
+from bladecheck.cli import exit_codes
+from bladecheck.cli.sources import STDIN, expand, read
 from bladecheck.core.classifier import Classifier
 from bladecheck.core.evidence import overlay
 from bladecheck.core.images import PictureLimits
@@ -19,6 +21,8 @@ from bladecheck.core.policy_file import find as find_policy
 from bladecheck.core.result import Result, classify_bytes, failed
 from bladecheck.core.verdict import Policy
 from bladecheck.errors import PictureError
+from bladecheck.file_formats import PICTURE_ENDINGS
+from bladecheck.machine import usable_cores
 
 EVIDENCE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 
@@ -48,9 +52,10 @@ def classify(
     missing = [path for path in paths if path != "-" and not Path(path).exists()]
     if missing:
         raise typer.BadParameter(f"No such file or folder: {', '.join(missing)}")
-    files = list(expand(paths))
-    if not files:
-        raise typer.BadParameter(f"No pictures in {', '.join(paths)} (looked for {', '.join(sorted(SUFFIXES))}).")
+    sources = expand(paths)
+    if not (files := sources.files):
+        looked = ", ".join(sorted(PICTURE_ENDINGS))
+        raise typer.BadParameter(f"No pictures in {', '.join(paths)} (looked for {looked}). {sources.remark}".strip())
     if evidence:
         _refuse_evidence(files, evidence)
     rules = find_policy(policy)
@@ -65,7 +70,9 @@ def classify(
     if not as_json and len(files) > 1:
         print(f"{len(files)} pictures, {failures} failed. Model {classifier.bundle.manifest.name} "
               f"{classifier.bundle.manifest.version}.")  # fmt: skip
-    return 2 if failures else 0
+    if sources.remark:
+        print(f"bladecheck: {sources.remark}", file=sys.stderr)
+    return exit_codes.SOME_FAILED if failures else exit_codes.OK
 
 
 def _results(classifier: Classifier, policy: Policy, files: list[str], threads: int) -> Iterator[tuple[str, Result]]:

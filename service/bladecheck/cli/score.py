@@ -17,7 +17,9 @@ import typer
 
 from bladecheck import archives
 from bladecheck.archives import Archive, Found
+from bladecheck.cli import exit_codes
 from bladecheck.cli.progress import watch
+from bladecheck.cli.quiet import hush
 from bladecheck.cli.score_options import (
     Archives,
     Beside,
@@ -40,6 +42,7 @@ from bladecheck.cli.score_options import (
 )
 from bladecheck.core import policy_file
 from bladecheck.errors import RunError, ServerError
+from bladecheck.machine import usable_cores
 from bladecheck.runs import fingerprint, shards
 from bladecheck.runs import run as scoring
 from bladecheck.runs.engines import Engine
@@ -47,9 +50,9 @@ from bladecheck.runs.folder import RunFolder
 from bladecheck.runs.resume import Again, look_back
 from bladecheck.runs.summary import zone
 
-EXIT_FAILURES, EXIT_STOPPED = 2, 130
 SHOW_CURSOR = b"\x1b[?25h\n"
 CACHE = "fetched"
+LAST_NOTES = 10
 
 
 def score(
@@ -67,7 +70,7 @@ def score(
     side_by_side: Beside = False,
     format: Format = None,
     mapping: Mapping = None,
-    timezone: Zone = "UTC",
+    timezone: Zone = None,
     near: Near = None,
     shard: Part = None,
     hash_inputs: HashInputs = False,
@@ -86,7 +89,9 @@ def score(
 
         bladecheck score huge.zip -o run --shard 3/64
     """
-    zone(timezone)
+    hush()
+    if timezone:
+        zone(timezone)
     part = _shard(shard)
     if hash_inputs:
         entries = shards.hash_inputs(archive, RunFolder(output))
@@ -123,29 +128,43 @@ def _run(
             if not stop.is_set():
                 raise
             shown.say(error.detail)
-            return EXIT_STOPPED
+            return exit_codes.INTERRUPTED
     counts = finished.summary.counts()
     print(f"{counts['rows']:,} rows in {finished.folder.path}: {_words(counts['status'])}. "
           f"Decisions: {_words(counts['decision'])}.")  # fmt: skip
     print(f"{counts['distinct_pictures']:,} distinct pictures ({counts['exact_duplicates']:,} exact and "
           f"{counts['near_duplicates']:,} near duplicates).")  # fmt: skip
+    _notes(opened)
     if options.shard:
         print(f"This is shard {options.shard}: `bladecheck merge {folder.path.parent}` when all are done.")
     if finished.stopped:
         print("Stopped before the end; run the same command again to go on.")
-        return EXIT_STOPPED
+        return exit_codes.INTERRUPTED
     print(
         f"Next: bladecheck report {finished.folder.path}\n      bladecheck export {finished.folder.path} --format csv"
     )
-    return EXIT_FAILURES if counts["status"].get("failed") else 0
+    return exit_codes.SOME_FAILED if counts["status"].get("failed") else exit_codes.OK
 
 
 def _announce(opened: Archive, found: Found) -> None:
     print(f"Found: {found.sentence}.", flush=True)
+    borrowed = f" (of remote ones, {found.remote_reposts:,} of reposts)" if found.remote_reposts else ""
+    print(f"  {found.rows:,} row{'' if found.rows == 1 else 's'}: {_words(dict(found.by_status))}{borrowed}.")
     for meaning, column in found.mapping.items():
         print(f"  {meaning} is taken from column {column!r} (--mapping {meaning}=COLUMN to change)")
+    for column, why in found.order.items():
+        print(f"  Dates of column {column} are taken {why} (--mapping month_first=true or false to change)")
     for warning in opened.warnings:
         print(f"  Note: {warning}", file=sys.stderr)
+
+
+def _notes(opened: Archive) -> None:
+    """Once more at the end, where they are seen: what the archive has that the rows lack."""
+    warnings = opened.warnings
+    for warning in warnings[:LAST_NOTES]:
+        print(f"Note: {warning}")
+    if len(warnings) > LAST_NOTES:
+        print(f"Note: {len(warnings) - LAST_NOTES:,} more notes stand in run.json.")
 
 
 def _plan(folder: RunFolder, found: Found, again: Again) -> int:
@@ -217,8 +236,11 @@ def _provenance(
         "engine": "http" if server else "local",
         "server": server,
         "workers": workers,
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
         "warnings": list(opened.warnings),
+        "columns": dict(found.mapping),
+        "date_order": dict(found.order),
+        "merged": found.merged,
     }
 
 
@@ -238,7 +260,7 @@ def _gentle(stop: threading.Event, say: Callable[[str], None]) -> Iterator[None]
         if stop.is_set():
             # The journal is whole at any moment and the lock ends with the process: nothing has to be waited for.
             os.write(2, SHOW_CURSOR if sys.stderr.isatty() else b"")
-            os._exit(EXIT_STOPPED)
+            os._exit(exit_codes.INTERRUPTED)
         stop.set()
         say("Stopping: the pictures under way are finished first. Once more to stop at once.")
 

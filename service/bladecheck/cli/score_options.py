@@ -50,7 +50,10 @@ HashInputs = Annotated[
     bool,
     typer.Option("--hash-inputs", help="Hash the inputs into RUN for all shards to take over, and stop."),
 ]
-Zone = Annotated[str, typer.Option(help="Whose months the counts go by, such as Europe/London.")]
+Zone = Annotated[
+    str | None,
+    typer.Option(help="Whose months the counts go by, such as Europe/London. Default: the run's; at first UTC."),
+]
 Near = Annotated[
     bool | None,
     typer.Option("--near/--no-near", help="Look for near duplicates. Default: if bladecheck[dedupe] is installed."),

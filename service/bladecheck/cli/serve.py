@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bladecheck import __version__
+from bladecheck.cli import exit_codes
 from bladecheck.core import bundle, policy_file
 from bladecheck.core.verdict import Policy
 from bladecheck.errors import SettingsError
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from bladecheck.web.settings import Settings
-
-NO_MODEL = 3
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def _run(settings: Settings) -> int:
         good = (run_many if settings.processes > 1 else run_one)(settings, build, bound)
     except KeyboardInterrupt:
         good = True
-    return 0 if good else NO_MODEL
+    return exit_codes.OK if good else exit_codes.NO_MODEL
 
 
 def read_settings(given: dict[str, Any]) -> Settings:

@@ -28,7 +28,7 @@ from bladecheck.core.looks import WHOLE, Box
 from bladecheck.core.preprocess import Pixels, contrast, prepare, prepare_part
 from bladecheck.core.taxonomy import RANK
 from bladecheck.core.unlike import MeasuredRange
-from bladecheck.core.verdict import Evidence, Policy, Scores, Seen, Verdict, decide
+from bladecheck.core.verdict import KNIFE_CODES, Evidence, Policy, Scores, Seen, Verdict, decide
 from bladecheck.errors import BundleError, NoScore
 
 Logits = npt.NDArray[np.float32]
@@ -184,7 +184,7 @@ class Classifier:
         unlike = None
         if self._range is not None and verdict.embedding is not None:
             unlike = self._range.distance(verdict.embedding)
-        evidence, knife = verdict.evidence, any(one.code in ("knife", "knife_unsure") for one in verdict.reasons)
+        evidence, knife = verdict.evidence, any(one.code in KNIFE_CODES for one in verdict.reasons)
         if evidence is None or not knife or not self.bundle.manifest.outputs.occupancy:
             return replace(verdict, unlike=unlike)
         cut = areas.cut(evidence, self.bundle.manifest)

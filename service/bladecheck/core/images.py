@@ -35,6 +35,7 @@ from bladecheck.errors import (
     PictureTooLarge,
     UnsupportedPicture,
 )
+from bladecheck.file_formats import HEAD_BYTES, picture_kind
 
 # Opened by class, not by Image.open: its pixel limit is one for the whole process and warns, ours is one for each call.
 DECODERS: dict[str, Callable[[io.BytesIO, str], ImageFile.ImageFile]] = {
@@ -46,6 +47,8 @@ DECODERS: dict[str, Callable[[io.BytesIO, str], ImageFile.ImageFile]] = {
     "BMP": BmpImagePlugin.BmpImageFile,
     "TIFF": TiffImagePlugin.TiffImageFile,
 }
+READABLE = frozenset((*DECODERS, "HEIF"))
+"""The allow-list: what is decoded at all."""
 OPTIONAL_CODECS = {"WEBP": "webp", "AVIF": "avif"}
 ORIENTATION_TAG, GPS_TAG = 0x0112, 0x8825
 TRANSPOSE = {
@@ -57,14 +60,16 @@ TRANSPOSE = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-FRAME_COST, MAX_PARTS = 2**16, 300_000
+FRAME_COST = 2**16
+"""Pixels that a frame counts as at least, in the budget of an animation: a tiny one still costs a decoder's start."""
+MAX_PARTS = 300_000
+"""Strips and tiles of a TIFF; a real one has thousands, and each costs microseconds before a pixel is seen."""
 BAND_PIXELS = 2**22
 """Transparency and deep greys are worked on in bands of so many pixels, so that no second full-size copy is held."""
 UNSUPPORTED = re.compile(
     r"unsupported|unknown (?:pixel mode|data organization)|not (?:yet )?supported|cannot handle|not implemented", re.I
 )
 """What Pillow says of files that may well be whole but are of a kind that it does not read."""
-HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,25 +119,8 @@ class Picture:
 
 def sniff(data: bytes) -> str | None:
     """Name the picture format by its magic bytes, or None if it is not on the allow-list."""
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if data[:6] in (b"GIF87a", b"GIF89a"):
-        return "GIF"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WEBP"
-    if data[:4] in (b"II*\0", b"MM\0*"):
-        return "TIFF"
-    if data[:2] == b"BM" and len(data) > 26:
-        return "BMP"
-    if data[4:8] == b"ftyp":
-        if data[8:12] in (b"avif", b"avis"):
-            return "AVIF"
-        # Generic brands come first in some AVIF files; the compatible brands then tell.
-        if data[8:12] in HEIF_BRANDS:
-            return "AVIF" if b"avif" in data[16:64] and b"heic" not in data[16:64] else "HEIF"
-    return None
+    kind = (picture_kind(data[:HEAD_BYTES]) or "").upper()
+    return kind if kind in READABLE else None
 
 
 def load(data: bytes, limits: PictureLimits | None = None, *, at_least: int | None = None) -> Picture:

@@ -36,6 +36,7 @@ class _File(BaseModel):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,60}$")
     summary: str = Field(max_length=500)
     approver_required: bool = False
+    approvers: list[Plain] = []
     gun: WeaponAction = "check"
     other_weapon: WeaponAction = "check"
     food: KnifeAction = "hold"
@@ -78,6 +79,7 @@ def _words(file: _File, named: str | None, beside: Path | None) -> dict[str, Any
         "organisation": words.organisation if file.organisation is None else file.organisation,
         "helplines": words.helplines if file.helplines is None else file.helplines,
         "pointers": tuple(words.pointers),
+        "approvers": tuple(file.approvers),
         # Advice of the force's own stands alone; without any, the wording file's is shown if the policy names one.
         "wording": {str(key): text for key, text in (words.advice if named else file.wording).items()},
         "post": {**words.post, **file.post},

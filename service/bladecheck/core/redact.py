@@ -24,7 +24,7 @@ from bladecheck.core.classifier import Classifier
 from bladecheck.core.images import Picture, PictureLimits
 from bladecheck.core.looks import WHOLE, Box
 from bladecheck.core.taxonomy import Decision
-from bladecheck.core.verdict import Evidence, Policy, Verdict
+from bladecheck.core.verdict import KNIFE_CODES, Evidence, Policy, Verdict
 from bladecheck.errors import BrokenPicture
 
 GRAIN = 12
@@ -33,6 +33,8 @@ VAGUE_PEAK = 0.25
 MARGIN = 56
 """The margin around what the map says is 1 / MARGIN of each side: one cell of a merged map. Twice that was measured on
 outlined police pictures: of 72 fewer copies were useful."""
+FEATHER = 256
+"""The edge falls off within about 1 / FEATHER of the longer side: what lies beyond the margin is there to be seen."""
 ROUNDS = 3
 """How often the copy's own map may add to what is blurred."""
 FINE = 16
@@ -135,7 +137,7 @@ def _blade(verdict: Verdict, cut: float) -> Cells:
 
 
 def _says_knife(verdict: Verdict) -> bool:
-    return any(reason.code in ("knife", "knife_unsure") for reason in verdict.reasons)
+    return any(reason.code in KNIFE_CODES for reason in verdict.reasons)
 
 
 def _with_margin(cells: Cells) -> Cells:
@@ -196,9 +198,9 @@ def _mask_of_cells(cells: Cells, size: tuple[int, int]) -> Image.Image:
 
 def _soft(hard: Image.Image) -> Image.Image:
     """A mask that stays 255 where it is, and falls off outside."""
-    size = hard.size
-    small = hard.resize((max(1, size[0] // 8), max(1, size[1] // 8)), Image.Resampling.BOX)
-    soft = small.filter(ImageFilter.GaussianBlur(max(small.size) / 100)).resize(size, Image.Resampling.BILINEAR)
+    size, shrunk = hard.size, max(1, max(hard.size) // FEATHER)  # worked out small: it is smooth anyway
+    small = hard.resize((max(1, size[0] // shrunk), max(1, size[1] // shrunk)), Image.Resampling.BOX)
+    soft = small.filter(ImageFilter.GaussianBlur(max(small.size) / FEATHER)).resize(size, Image.Resampling.BILINEAR)
     return Image.fromarray(np.maximum(np.asarray(hard), np.asarray(soft)))
 
 

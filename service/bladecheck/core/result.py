@@ -91,7 +91,7 @@ def succeeded(picture: Picture, verdict: Verdict, model: Mapping[str, str], poli
             "has_gps": picture.has_gps,
         },
         "model": dict(model),
-        "policy": {"name": policy.name, "sha256": policy.sha256},
+        "policy": policy.identity,
     }
 
 
@@ -107,5 +107,5 @@ def failed(data: bytes | None, error: PictureError, model: Mapping[str, str], po
         "error": {"code": error.code, "detail": error.detail},
         "image": {} if data is None else {"sha256": hashlib.sha256(data).hexdigest()},
         "model": dict(model),
-        "policy": {"name": policy.name, "sha256": policy.sha256},
+        "policy": policy.identity,
     }

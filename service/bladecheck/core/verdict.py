@@ -74,6 +74,7 @@ class Policy:
         drawing: what a drawn or toy knife leads to.
         summary: what the policy is for, in one sentence.
         approver_required: a picture that is not clear may only be used with the name of who approved it and why.
+        approvers: names or roles that may approve; anyone if empty.
         wording: by decision, the advice that is shown with it; may hold {kind}.
         language: of the words that follow, "en" or "cy".
         organisation, helplines: fill {organisation} and {helplines} of the texts.
@@ -91,6 +92,7 @@ class Policy:
     drawing: KnifeAction = "check"
     summary: str = ""
     approver_required: bool = False
+    approvers: tuple[str, ...] = ()
     wording: Mapping[str, str] = field(default_factory=dict)
     language: str = "en"
     organisation: str = "police"
@@ -98,6 +100,15 @@ class Policy:
     pointers: tuple[str, ...] = ()
     post: Mapping[str, str] = field(default_factory=dict)
     alt_text: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Name and sha256, as every answer and every run carry them."""
+        return {"name": self.name, "sha256": self.sha256}
+
+
+KNIFE_CODES = frozenset(("knife", "knife_unsure"))
+"""Reasons that speak of a knife, sure or not: there is something to blur, and to write a post without."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 from bladecheck import __version__
 from bladecheck.core.bundle import Gates, Thresholds
 from bladecheck.core.taxonomy import Decision
-from bladecheck.core.verdict import Policy, Scores, Seen, decide
+from bladecheck.core.verdict import KNIFE_CODES, Policy, Scores, Seen, decide
 from bladecheck.errors import RunError
 from bladecheck.runs import journal, rows
 from bladecheck.runs.folder import RunFolder, now
@@ -21,7 +21,6 @@ from bladecheck.runs.folder import RunFolder, now
 SCORES = {"labels": "scores", "blade": "blade", "features": "features", "weapon": "weapons", "raw": "raw"}
 """Fields of Scores by the key of a result that holds them."""
 NOT_BLANK = 255
-KNIFE = {"knife", "knife_unsure"}
 PLACE = ("peak", "blade_share")
 
 
@@ -106,7 +105,7 @@ def decided(
     found = {**result, "decision": str(verdict.decision), "reasons": reasons, "kind": verdict.kind}
     if "weapon_kind" in result:  # runs of older versions have none
         found["weapon_kind"] = verdict.weapon
-    before, after = KNIFE & codes, KNIFE & {reason.code for reason in verdict.reasons}
+    before, after = KNIFE_CODES & codes, KNIFE_CODES & {reason.code for reason in verdict.reasons}
     if marks_place and after and not before:
         return None
     if before and not after:

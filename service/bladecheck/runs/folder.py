@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bladecheck.errors import RunError
-from bladecheck.runs import journal
+from bladecheck.runs import journal, lock
 
 MANIFEST, LOCK = "run.json", "lock"
 FORMAT = "bladecheck-run/1"
@@ -67,31 +66,8 @@ class RunFolder:
         Raises:
             RunError: another process is writing, and which.
         """
-        try:
-            import fcntl
-        except ImportError as error:  # Windows: the rest of the package works there
-            raise RunError("Archive runs need Linux or macOS; on Windows, use them under WSL.") from error
-        try:
-            handle = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise journal.failure(self.path / LOCK, error) from error
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                owner = os.pread(handle, 500, 0).decode("utf-8", "replace").strip() or "another process"
-                raise RunError(
-                    f"{self.path} is being written by {owner}. Wait for it, or choose another -o."
-                ) from error
-            note = f"process {os.getpid()} on {socket.gethostname()} since {now()}"
-            try:
-                os.ftruncate(handle, 0)
-                os.pwrite(handle, note.encode(), 0)
-            except OSError:  # a full disk: the lock itself holds all the same
-                pass
+        with lock.held(self.path / LOCK, lock.this_process(now())):
             yield
-        finally:
-            os.close(handle)
 
     def manifest(self) -> dict[str, Any]:
         """run.json, or an empty one if there is none yet.

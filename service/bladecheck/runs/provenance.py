@@ -25,7 +25,7 @@ class Inputs:
         resolved = dict.fromkeys(path.resolve() for path in paths)
         named = {entry["path"]: entry["name"] for entry in known}
         # Names of earlier sessions come first: the order of the inputs on the command line must not matter.
-        for root in sorted(resolved, key=lambda root: str(root) not in named):
+        for root in sorted(resolved, key=lambda root: (str(root) not in named, root.parts[::-1])):
             self._roots[named.get(str(root)) or self._name(root)] = root
         self._labels: dict[str, str] = {}
 
@@ -101,6 +101,6 @@ def _walk(root: str) -> Iterator[tuple[str, int]]:
         for name in sorted(names):
             path = f"{folder}{os.sep}{name}"
             try:
-                yield os.path.relpath(path, root), os.lstat(path).st_size
+                yield os.path.relpath(path, root).replace(os.sep, "/"), os.lstat(path).st_size
             except FileNotFoundError:
                 continue

@@ -1,4 +1,4 @@
-"""What a run has behind it: which rows are finished and which pictures are scored, as compact hashes."""
+"""What an earlier session of a run has done: the finished rows and the scored pictures, as compact hashes."""
 
 from __future__ import annotations
 

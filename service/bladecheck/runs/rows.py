@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from bladecheck import __version__
-from bladecheck.archives.item import Item
+from bladecheck.archives.item import Item, Place
 from bladecheck.archives.values import clean
 from bladecheck.core.result import Result
 from bladecheck.core.taxonomy import BLADES, FEATURES, LABELS, WEAPONS
@@ -23,7 +24,10 @@ from bladecheck.runs.columns import NAMES, SCHEMA, Row
 Record = dict[str, Any]
 PEAK = ("peak_left", "peak_top", "peak_right", "peak_bottom")
 REVIEW = {"check": "unsure", "cannot_judge": "unjudgeable"}
-BLANK: Row = {**dict.fromkeys(NAMES), "schema": SCHEMA, "reasons": [], "extra": {}, "needs_review": False}
+BLANK: Row = {
+    **dict.fromkeys(NAMES), "schema": SCHEMA, "reasons": [], "edits": [], "also_in": [], "extra": {},
+    "needs_review": False,
+}  # fmt: skip
 
 
 def row_id(source: str, item: Item, occurrence: int) -> str:
@@ -34,7 +38,12 @@ def row_id(source: str, item: Item, occurrence: int) -> str:
         item: the picture.
         occurrence: how many items with the same source, member or address, post and index came before it.
     """
-    parts = (source, item.member or item.media_url or "", item.post_id or "", item.media_index, occurrence)
+    return place_id(source, replace(item.place, occurrence=occurrence))
+
+
+def place_id(source: str, place: Place) -> str:
+    """`row_id` of a place, whatever is there."""
+    parts = (source, place.member, place.post_id, place.media_index, place.occurrence)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
@@ -43,6 +52,10 @@ def identified(items: Iterable[Item], label: Callable[[str], str]) -> Iterator[t
     seen: Counter[bytes] = Counter()
     for item in items:
         source = label(item.source_path)
+        if item.occurrence is not None:
+            # The archive has counted, also the rows that are merged into others.
+            yield row_id(source, item, item.occurrence), source, item
+            continue
         place = bytes.fromhex(row_id(source, item, 0))
         identity = row_id(source, item, seen[place]) if place in seen else place.hex()
         seen[place] += 1
@@ -53,10 +66,20 @@ def header(run_id: str, model: Mapping[str, str], policy: Mapping[str, str], fmt
     return {"journal": fmt, "run_id": run_id, "model": dict(model), "policy": dict(policy), "by": __version__}
 
 
-def row_record(identity: str, source: str, item: Item) -> Record:
-    """An item as the journal keeps it; sha256, bytes or an error are added when they are known."""
+def row_record(identity: str, source: str, item: Item, also: Sequence[tuple[str, Place]] = ()) -> Record:
+    """An item as the journal keeps it; sha256, bytes or an error are added when they are known.
+
+    Args:
+        identity: the row's id.
+        source: the published name of its source.
+        item: the picture.
+        also: the other places that list it, each with its source's published name; rows of theirs that an earlier
+            session wrote are replaced by this one.
+    """
+    elsewhere = {place_id(name, place) for name, place in also} - {identity}
     return {
         "row": identity,
+        **({"supersedes": sorted(elsewhere)} if elsewhere else {}),
         "item": {
             "source_format": item.source_format,
             "source": _text(source),
@@ -75,6 +98,11 @@ def row_record(identity: str, source: str, item: Item) -> Record:
             "is_repost": item.is_repost,
             "original_post_id": _text(item.original_post_id),
             "collected_at": utc(item.collected_at),
+            "is_quote": item.is_quote,
+            "is_reply": item.is_reply,
+            "quoted_id": _text(item.quoted_id),
+            "edits": [version for version in item.edits if version != item.post_id],
+            "also_in": sorted({_where(name, place) for name, place in also}),
             "extra": dict(item.extra),
         },
         "status": str(item.status),
@@ -138,6 +166,11 @@ def _pdq(picture: Record) -> Row:
 def _review(row: Row) -> Row:
     reason = "failed" if row["status"] == "failed" else REVIEW.get(row["decision"] or "")
     return {"needs_review": reason is not None, "review_reason": reason}
+
+
+def _where(source: str, place: Place) -> str:
+    """A place in words: its source, and the member there."""
+    return source if "://" in place.member or not place.member else clean(f"{source}/{place.member}")
 
 
 def _text(value: str | None) -> str | None:

@@ -41,7 +41,7 @@ class Options:
         retry_failed: try failed rows again.
         fetch: downloads a picture known by address only; None leaves those rows `remote`.
         side_by_side: put another model's or policy's rows into a folder of their own inside the run.
-        timezone: whose months the summary uses by default.
+        timezone: whose months the summary uses by default; None keeps the run's, which is UTC to begin with.
         shard: which part of the rows this run is for; None for all.
         provenance: command and settings, for run.json.
     """
@@ -49,7 +49,7 @@ class Options:
     retry_failed: bool = False
     fetch: Fetch | None = None
     side_by_side: bool = False
-    timezone: str = "UTC"
+    timezone: str | None = None
     shard: Shard | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
@@ -71,7 +71,7 @@ class Run:
         items: of the archive; gone through once.
         engine: what scores.
         folder: where the run lies.
-        options: see there.
+        options: whether to retry, fetch, and where another model's rows go.
         tick: called with the status of every item that is dealt with.
         stop: when set, no further picture is begun and the session ends in good order.
     """
@@ -105,6 +105,9 @@ class Run:
             self._inputs = Inputs(self._paths, manifest["inputs"] or known_inputs(self._folder, self._options.shard))
             entries = self._inputs.describe()
             changed = frozenset(self._inputs.changed(entries))
+            known = {entry["name"] for entry in manifest["inputs"]}
+            self._joined = bool(known) and any(entry["name"] not in known for entry in entries)
+            self._timezone = self._options.timezone or manifest.get("timezone", "UTC")
             self._journal = stack.enter_context(Journal(self._folder.journal))
             self._begin(manifest)
             again = Again(self._options.retry_failed, self._options.fetch is not None, changed)
@@ -117,7 +120,7 @@ class Run:
                 raise
             self._close_session(manifest, session, "stopped" if self._stop.is_set() else "complete")
             with Ledger(self._folder) as ledger:
-                summary = summarise(ledger.rows(), self._options.timezone)
+                summary = summarise(ledger.rows(), self._timezone)
             self._folder.save({**manifest, "counts": summary.counts()})
         return Finished(self._folder, summary, self._stop.is_set())
 
@@ -141,10 +144,12 @@ class Run:
                 return
             if self._options.shard and not self._options.shard.holds(identity):
                 continue  # counted above all the same: which copy of a picture a row is must not depend on the shard
-            if bytes.fromhex(identity) in behind.rows:
+            # An archive that came later may add to a row: then it is written again.
+            if bytes.fromhex(identity) in behind.rows and not (self._joined and item.also):
                 self._tick(DONE_BEFORE)
                 continue
-            row = rows.row_record(identity, source, item)
+            also = [(self._inputs.label(place.source_path), place) for place in item.also]
+            row = rows.row_record(identity, source, item, also)
             if item.status == "present":
                 yield Task(row, partial(_read, item))
             elif item.status == "remote" and item.media_url and self._options.fetch:
@@ -177,7 +182,7 @@ class Run:
         names = {entry["name"] for entry in entries}
         manifest["inputs"] = [entry for entry in manifest["inputs"] if entry["name"] not in names] + entries
         manifest["model_card"] = {name: self._engine.card.get(name) for name in CARD}
-        manifest["timezone"] = self._options.timezone
+        manifest["timezone"] = self._timezone
         if self._options.shard:
             manifest["shard"] = str(self._options.shard)
         session: dict[str, Any] = {

@@ -107,6 +107,8 @@ class Ledger:
         if record is None:
             self.damaged += 1
         elif "row" in record:
+            for other in record.get("supersedes", ()):
+                self._db.execute("DELETE FROM rows WHERE id = ?", (other,))
             row = (record["row"], _order(record), record.get("sha256"), line)
             self._db.execute("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)", row)
         elif "picture" in record:

@@ -19,6 +19,7 @@ from bladecheck.web.metrics import Metrics
 from bladecheck.web.settings import Settings
 
 LINGER_SECONDS = 2.0
+"""How long the rest of a refused body is read and thrown away, so that the client gets to read the answer."""
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ async def ready(request: Request) -> dict[str, str]:
     workers: Workers = request.app.state.workers
     if workers.draining:
         raise NotReady("The server is shutting down.", retry_after=5)
-    assert workers.classifier
+    _ = workers.classifier  # raises NotReady where there is none; no assert, which `python -O` would leave out
     return {"status": "ok"}
 
 

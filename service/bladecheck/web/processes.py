@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import logging.config
 import multiprocessing
+import os
 import signal
 import socket
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -108,5 +110,14 @@ def run_many(settings: Settings, build: Build, bound: socket.socket) -> bool:
 
 
 def _serve(settings: Settings, build: Build, bound: socket.socket, accepts: Event) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     if not run_one(settings, build, bound, accepts.set):
         sys.exit(NO_MODEL)
+
+
+def _end_with_parent() -> None:
+    """Stop if the process that replaces us is gone (kill -9): nobody would ever end this one."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -18,6 +18,7 @@ from bladecheck.web.proxies import Proxies
 FRESH_SECONDS = 1.0
 """On shutdown: what a connection without any request yet has to send one, since it may be on its way."""
 MOST_HEADER_BYTES = 64 * 1024
+"""Of one request's headers; browsers and proxies stay below 16 kB."""
 HEADER_OVERHEAD = len(": \r\n")
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"

@@ -6,8 +6,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Sha256 = Field(pattern="^[0-9a-f]{64}$")
-
 
 class Shape(BaseModel):
     model_config = ConfigDict(extra="forbid")

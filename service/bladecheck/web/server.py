@@ -31,8 +31,10 @@ from bladecheck.web.workers import Workers
 logger = logging.getLogger("bladecheck.server")
 Build = Callable[[Settings], FastAPI]
 LAST_ACCEPTS = 0.1
+"""Seconds between refusing new connections and the end: those that the system had accepted by then are still served."""
 SO_ATTACH_FILTER, BPF_RETURN = 26, 0x06
 BACKLOG = 2048
+"""Connections that may wait to be accepted, as uvicorn's own default."""
 OWN_FILES, LEAST_FILES = 32, 64
 """Open files that the process itself may need, and those without which it does not start."""
 

@@ -6,7 +6,6 @@ Nothing is read at import: `Settings()` reads the environment (prefix BLADECHECK
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 from typing import Annotated
 
@@ -14,13 +13,9 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bladecheck.core.images import PictureLimits
+from bladecheck.machine import usable_cores
 
 MEBIBYTE = 2**20
-
-
-def cores() -> int:
-    """Processor cores that this process may use (a container's limit counts, where it is set by affinity)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Settings(BaseSettings):
@@ -97,6 +92,10 @@ class Settings(BaseSettings):
     picture_max_animation_pixels: int = Field(
         256_000_000, ge=1, description="Pixels decoded over all frames of an animation."
     )
+    record_key: str | None = Field(
+        None,
+        description="File with the key that signs records (`bladecheck record new-key` makes one). Unset: unsigned.",
+    )
     log_level: str = Field(
         "info", pattern="^(debug|info|warning|error)$", description="Least severe log lines: debug to error."
     )
@@ -154,7 +153,7 @@ class Settings(BaseSettings):
     @property
     def pool_threads(self) -> int:
         """Threads of one process."""
-        return self.threads or max(1, cores() // self.processes)
+        return self.threads or max(1, usable_cores() // self.processes)
 
     @property
     def on_loopback(self) -> bool:

@@ -48,7 +48,7 @@ def refuse_compressed(request: Request) -> None:
 
 
 @asynccontextmanager
-async def form(request: Request, max_files: int) -> AsyncGenerator[FormData]:
+async def form(request: Request, max_files: int, max_fields: int = 100) -> AsyncGenerator[FormData]:
     """The parsed multipart form, held in memory and freed at the end. Use this, never `request.form()`.
 
     Raises:
@@ -57,7 +57,7 @@ async def form(request: Request, max_files: int) -> AsyncGenerator[FormData]:
     refuse_compressed(request)
     try:
         async with aclosing(request.stream()) as stream:
-            parser = MemoryParser(request.headers, stream, max_files=max_files, max_fields=100)
+            parser = MemoryParser(request.headers, stream, max_files=max_files, max_fields=max_fields)
             parsed = await parser.parse()
             if not parser.ended:  # its last part would silently be missing
                 await parsed.close()

@@ -56,8 +56,9 @@ async def classify(
     workers.admit()
     pictures = await uploads.pictures(request, request.app.state.settings.max_files)
     found = await attend(request, workers.check_all(pictures, evidence=evidence == "map"))
-    policy = {"name": workers.policy.name, "sha256": workers.policy.sha256}
-    return JSONResponse({"model": workers.classifier.bundle.identity, "policy": policy, "results": found})
+    return JSONResponse(
+        {"model": workers.classifier.bundle.identity, "policy": workers.policy.identity, "results": found}
+    )
 
 
 @router.post(
@@ -98,7 +99,7 @@ async def model(request: Request) -> Response:
         **bundle.identity,
         "summary": bundle.manifest.summary,
         "limits": list(bundle.manifest.limits),
-        "policy": {"name": policy.name, "sha256": policy.sha256},
+        "policy": policy.identity,
         "card": bundle.manifest.model_dump(mode="json", by_alias=True),
     }
     return JSONResponse(card, headers={"ETag": etag})

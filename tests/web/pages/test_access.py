@@ -84,8 +84,8 @@ def record_form_with_errors(page: Page, site: str, pictures: dict[str, Path]) ->
 def record(page: Page, site: str, pictures: dict[str, Path]) -> None:
     record_form(page, site, pictures)
     for number in range(1, len(pictures) + 1):
-        page.locator(f"#outcome-{number}-3").check()
-    page.get_by_label("Full name").fill("Ann Example")
+        page.locator(f"#outcome-{number}-2").check()
+    page.get_by_label("Full name of who approves").fill("Ann Example")
     page.get_by_role("button", name="Make the record").click()
     page.get_by_role("heading", name="Record of a picture check").wait_for()
 
@@ -109,7 +109,7 @@ PLACES: list[Step] = [
     record_form,
     record_form_with_errors,
     record,
-    *map(at, ("/copy", "/help", "/model", "/privacy", "/accessibility", "/no-such-page")),
+    *map(at, ("/copy", "/record/open", "/help", "/model", "/privacy", "/accessibility", "/no-such-page")),
 ]
 EVERYWHERE = pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
 FOCUS = """() => {
@@ -186,7 +186,7 @@ def test_the_keyboard_alone_is_enough(page: Page, site: str, pictures: dict[str,
 
 def press_until(page: Page, name: str) -> None:
     """Tab on until the named element has the focus; every stop on the way must show it and lie on the screen."""
-    for _ in range(60):
+    for _ in range(90):
         page.keyboard.press("Tab")
         focus = page.evaluate(FOCUS)
         if focus:

@@ -47,12 +47,12 @@ def test_back_and_forward_between_choice_answers_and_record(page: Page, site: st
     check(page, site, pictures["hold"], pictures["clear"])
     page.locator("#queue a").last.click()
     page.get_by_role("button", name="Make a record").click()
-    page.get_by_label("Full name").fill("Ann Example")
+    page.get_by_label("Full name of who approves").fill("Ann Example")
     page.locator("[name=outcome-1]").first.check()
     back(page)
     expect(page.locator(".bc-card:visible")).to_have_count(2)
     forward(page)
-    expect(page.get_by_label("Full name")).to_have_value("Ann Example")
+    expect(page.get_by_label("Full name of who approves")).to_have_value("Ann Example")
     back(page)
     back(page)
     back(page)
@@ -61,7 +61,7 @@ def test_back_and_forward_between_choice_answers_and_record(page: Page, site: st
     forward(page)
     expect(page.locator(".bc-card:visible")).to_have_count(2)
     page.get_by_role("button", name="Make a record").click()
-    expect(page.get_by_label("Full name")).to_have_value("Ann Example")
+    expect(page.get_by_label("Full name of who approves")).to_have_value("Ann Example")
     expect(page.locator("[name=outcome-1]").first).to_be_checked()
 
 
@@ -98,10 +98,10 @@ def test_a_reload_keeps_a_copy_as_it_was_changed(page: Page, site: str, pictures
 def test_a_reload_keeps_what_was_typed_and_the_record(page: Page, site: str, pictures: dict[str, Path]) -> None:
     check(page, site, pictures["hold"])
     page.get_by_role("button", name="Make a record").click()
-    page.get_by_label("Full name").fill("Ann Example")
+    page.get_by_label("Full name of who approves").fill("Ann Example")
     page.locator("[name=outcome-1]").first.check()
     page.reload()
-    expect(page.get_by_label("Full name")).to_have_value("Ann Example")
+    expect(page.get_by_label("Full name of who approves")).to_have_value("Ann Example")
     expect(page.locator("[name=outcome-1]").first).to_be_checked()
     page.get_by_role("button", name="Make the record").click()
     expect(page.get_by_role("heading", level=1).locator("visible=true")).to_have_text("Record of a picture check")
@@ -114,7 +114,7 @@ def test_a_reload_keeps_what_was_typed_and_the_record(page: Page, site: str, pic
 def test_a_lost_service_loses_nothing(page: Page, site: str, pictures: dict[str, Path]) -> None:
     check(page, site, pictures["hold"])
     page.get_by_role("button", name="Make a record").click()
-    page.get_by_label("Full name").fill("Ann Example")
+    page.get_by_label("Full name of who approves").fill("Ann Example")
     page.locator("[name=outcome-1]").first.check()
     page.route("**/record/finished*", lambda route: route.abort())
     page.get_by_role("button", name="Make the record").click()
@@ -192,10 +192,10 @@ def test_leaving_with_unsaved_work_warns(page: Page, site: str, pictures: dict[s
     else:
         page.get_by_role("button", name="Make a record").click()
         page.locator("[name=outcome-1]").first.check()
-        page.get_by_label("Full name").press_sequentially("Ann")
+        page.get_by_label("Full name of who approves").press_sequentially("Ann")
         if work == "a typed record":
             assert leave(page) == ["beforeunload"]
-            expect(page.get_by_label("Full name")).to_have_value("Ann")
+            expect(page.get_by_label("Full name of who approves")).to_have_value("Ann")
         page.get_by_role("button", name="Make the record").click()
         save = page.get_by_role("link", name="Download as data (JSON)")
     save.wait_for()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from bladecheck.web.pages.approval import fingerprint
+from bladecheck.core.record import fingerprint
 
 
 def ask(page: Page, site: str, *files: Path) -> None:
@@ -31,7 +31,7 @@ def download(page: Page, link: str) -> Path:
 
 def test_the_policy_decides_whether_a_name_is_needed(page: Page, strict_site: str, pictures: dict[str, Path]) -> None:
     ask(page, strict_site, pictures["hold"], pictures["clear"])
-    page.get_by_label("Post the blurred or cropped copy").first.check()
+    page.get_by_label("Post the copy that was made here").first.check()
     page.get_by_label("Post it as it is").last.check()
     page.get_by_role("button", name="Make the record").click()
     summary = page.locator(".govuk-error-summary")
@@ -41,13 +41,13 @@ def test_the_policy_decides_whether_a_name_is_needed(page: Page, strict_site: st
     assert page.title().startswith("Error: ")
     expect(summary).to_be_focused()
     summary.get_by_role("link").first.click()
-    expect(page.get_by_label("Full name")).to_be_focused()
-    expect(page.get_by_label("Full name")).to_have_accessible_description(
+    expect(page.get_by_label("Full name of who approves")).to_be_focused()
+    expect(page.get_by_label("Full name of who approves")).to_have_accessible_description(
         "You need this if you use a picture that is not clear Error: Enter the full name of who approves this"
     )
     # What was chosen before is still there.
-    expect(page.get_by_label("Post the blurred or cropped copy").first).to_be_checked()
-    page.get_by_label("Full name").fill("Ann Example")
+    expect(page.get_by_label("Post the copy that was made here").first).to_be_checked()
+    page.get_by_label("Full name of who approves").fill("Ann Example")
     page.get_by_label("Why this is necessary and right").fill("The owner <is> sought & the item has to be known.")
     page.get_by_role("button", name="Make the record").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Record of a picture check")
@@ -66,35 +66,48 @@ def test_no_name_is_needed_where_the_picture_is_not_used(
 
 def test_the_record_holds_what_was_checked_and_who_decided(page: Page, site: str, pictures: dict[str, Path]) -> None:
     ask(page, site, pictures["hold"], pictures["broken"])
+    copy = page.locator("[data-sha256]").get_attribute("data-sha256") or ""
     page.locator("#outcome-1-3").check()
     page.locator("#outcome-2").check()
-    page.get_by_label("Full name").fill("Ann Example")
-    page.get_by_label("Role or rank").fill("Head of news")
+    page.get_by_label("Was the answer wrong? hold.png").select_option("drawn")
+    page.locator("#decider").fill("Bea Example")
+    page.get_by_label("Full name of who approves").fill("Ann Example")
+    page.locator("#approver_role").fill("Head of news")
+    page.get_by_label("Case or reference number").fill("A/1")
+    page.get_by_label("Link to the post").fill("https://example.org/1")
     page.get_by_role("button", name="Make the record").click()
     record = json.loads(download(page, "Download as data (JSON)").read_text())
     first, second = record["pictures"]
     assert first["result"]["image"]["sha256"] == hashlib.sha256(pictures["hold"].read_bytes()).hexdigest()
     assert first["result"]["decision"] == "hold"
     assert first["result"]["scores"]["knife"] > 0.7
-    assert first["outcome"] == {"code": "blurred", "text": "Post the blurred or cropped copy"}
+    assert first["outcome"] == {"code": "copy", "text": "Post the copy that was made here"}
+    assert first["copy"]["sha256"] == copy
+    assert first["copy"]["areas"]
+    assert first["correction"] == {"code": "drawn", "text": "It is drawn, printed or a toy"}
+    assert second["copy"] is None
     assert second["result"]["error"]["code"] == "not_an_image"
-    assert record["approval"] == {"approver": "Ann Example", "role": "Head of news", "reason": ""}
+    assert record["decided_by"] == {"name": "Bea Example", "role": ""}
+    assert record["approved_by"] == {"name": "Ann Example", "role": "Head of news"}
+    assert record["post"]["case_number"] == "A/1"
+    assert record["signature"] is None
     assert {"name", "version", "sha256"} <= set(first["result"]["model"])
     assert record["policy"]["sha256"] == first["result"]["policy"]["sha256"]
     assert record["made_at"].endswith("+00:00")
     assert record["fingerprint"] == fingerprint(record)
-    changed = {**record, "approval": {**record["approval"], "approver": "Somebody else"}}
+    changed = {**record, "approved_by": {"name": "Somebody else", "role": ""}}
     assert fingerprint(changed) != record["fingerprint"]
     html = download(page, "Download this page (HTML)").read_text()
     assert record["fingerprint"] in html
     assert "<script" not in html
+    assert copy in html
 
 
 def test_the_record_prints(page: Page, site: str, pictures: dict[str, Path], tmp_path: Path) -> None:
     ask(page, site, pictures["hold"], pictures["clear"])
     for number in (1, 2):
         page.locator(f"#outcome-{number}").check()
-    page.get_by_label("Full name").fill("Ann Example")
+    page.get_by_label("Full name of who approves").fill("Ann Example")
     page.get_by_role("button", name="Make the record").click()
     expect(page.get_by_role("button", name="Print this record")).to_be_visible()
     printed = page.pdf(path=tmp_path / "record.pdf", format="A4")
@@ -108,16 +121,16 @@ def test_the_record_prints(page: Page, site: str, pictures: dict[str, Path], tmp
 
 def test_a_changed_result_makes_no_record(page: Page, site: str, pictures: dict[str, Path]) -> None:
     ask(page, site, pictures["hold"])
-    token = page.locator("[name=sealed]").get_attribute("value") or ""
+    token = page.locator("#approval-form [name=sealed]").get_attribute("value") or ""
     body, _, mac = token.partition(".")
     forged = json.loads(urlsafe_b64decode(body))
-    forged["result"]["decision"] = "clear"
+    forged["value"]["result"]["decision"] = "clear"
     value = f"{urlsafe_b64encode(json.dumps(forged).encode()).decode()}.{mac}"
-    page.locator("[name=sealed]").evaluate("(field, value) => { field.value = value; }", value)
+    page.locator("#approval-form [name=sealed]").evaluate("(field, value) => { field.value = value; }", value)
     page.locator("#outcome-1").check()
     page.get_by_role("button", name="Make the record").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("This record cannot be made")
-    expect(page.locator("main")).to_contain_text("Check the pictures again.")
+    expect(page.get_by_role("alert")).to_contain_text("The results were changed")
+    expect(page.get_by_role("alert")).to_contain_text("Check the pictures again.")
 
 
 def test_a_record_without_pictures_or_of_nonsense_is_refused(site: str) -> None:

@@ -110,14 +110,14 @@ def test_the_summary_counts_the_pressing_first() -> None:
     ("decision", "outcome", "needed"),
     [
         ("hold", "as_is", True),
-        ("hold", "blurred", True),
+        ("hold", "copy", True),
         ("cannot_judge", "as_is", True),
         ("hold", "not_posted", False),
         ("clear", "as_is", False),
     ],
 )
 def test_approval_is_for_using_what_is_not_clear(decision: str, outcome: str, needed: bool) -> None:
-    checked = [Checked("a.jpg", "2026-01-01T00:00:00+00:00", result(decision))]
+    checked = [result(decision)]
     assert approval_needed(checked, [outcome], Policy(approver_required=True)) is needed
     assert not approval_needed(checked, [outcome], Policy())
 
@@ -147,11 +147,13 @@ def texts(tree: Any) -> str:
 METRICS = {
     "headline": {"recall": {"value": 0.951234, "low": 0.93, "high": 0.97, "n": 1200}, "note": "at the operating point"},
     "auc": [0.9, 0.88, 0.92],
-    "by_slice": {"kitchen": {"recall": 0.9, "interval": [0.8, 0.95]}, "machete": {"recall": 0.97, "n": 31}},
+    "by_slice": {
+        "kitchen": {"recall": {"value": 0.9, "low": 0.8, "high": 0.95, "n": 5, "positives": 4}, "pictures": 5},
+        "machete": {"recall": {"value": None, "low": None, "high": None, "n": 0, "positives": 0}, "pictures": 31},
+    },
     "rows": [{"source": "a", "count": 12345}, {"source": "b", "share": None}],
     "deep": {"a": {"b": {"c": {"d": [1, {"e": True}]}}}},
     "empty": {},
-    "estimate": {"estimate": 0.5, "interval": [0.4, 0.6]},
 }
 
 
@@ -161,11 +163,11 @@ def test_the_model_card_leaves_nothing_out() -> None:
         "0.9512 (0.93 to 0.97; n 1200)",
         "at the operating point",
         "0.9, 0.88, 0.92",
-        "machete",
+        "Machete",
         "12,345",
-        "0.5 (0.4 to 0.6)",
+        "– (– to –; n 0, positives 0)",
         "By slice",
-        "recall 0.9 (0.8 to 0.95)",
+        "0.9 (0.8 to 0.95; n 5, positives 4)",
         '{"e": true}',
     )
     for text in expected:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from bladecheck.archives.containers.folder import FileSource, FolderSource
@@ -22,11 +22,10 @@ WEB_ARCHIVES = (".warc", ".warc.gz", ".arc", ".arc.gz")
 TAR_BLOCK = 262
 
 
-def open_sources(path: Path, limits: ArchiveLimits, certain: Callable[[Source], str | None]) -> list[Source]:
+def open_sources(path: Path, limits: ArchiveLimits) -> list[Source]:
     """The sources that a path stands for: one, or, for a folder with archives lying in it, one for each and the rest.
 
-    Where the rest of the folder is an unpacked export (`certain` names its format, if any), archives of that format
-    beside it are passed over: they are likely what it was unpacked from, and would be counted twice.
+    An export that lies there both packed and unpacked is opened twice; its pictures count once all the same.
 
     Raises:
         ArchiveError: nothing there, or a kind of archive that is not read.
@@ -43,17 +42,8 @@ def open_sources(path: Path, limits: ArchiveLimits, certain: Callable[[Source], 
     if not packed:
         return [FolderSource(path, limits)]
     rest = [entry.name for entry in entries if entry not in packed and not is_junk(entry.name)]
-    beside = FolderSource(path, limits, only=rest) if rest else None
-    format_beside = certain(beside) if beside else None
-    sources = []
-    for entry in packed:
-        source = _open_file(entry, limits)
-        if beside and format_beside and certain(source) == format_beside:
-            beside.passed_over += (entry.name,)
-            source.close()
-        else:
-            sources.append(source)
-    return [*sources, beside] if beside else sources
+    sources = [_open_file(entry, limits) for entry in packed]
+    return [*sources, FolderSource(path, limits, only=rest)] if rest else sources
 
 
 def _is_packed(path: Path) -> bool:

@@ -26,11 +26,12 @@ class Source(ABC):
         log: where a reader notes posts, warnings and what it ignored; fresh for each pass.
         refused: member name to reason, for members that are never opened.
         broken: name to reason, of containers that break off in the middle; what came before is among the members.
-        passed_over: archives that lie beside it and are not opened.
         is_container: False for a single file that is not an archive.
+        loose: whether pictures that no data file names are to be read from here; False where another source has them.
     """
 
     is_container = True
+    loose = True
 
     def __init__(self, path: Path, limits: ArchiveLimits) -> None:
         self.path = path
@@ -38,7 +39,6 @@ class Source(ABC):
         self.log = Log()
         self.refused: dict[str, str] = {}
         self.broken: dict[str, str] = {}
-        self.passed_over: tuple[str, ...] = ()
         self._tails: dict[str, list[str]] = {}
         self._kept: list[IO[bytes]] = []
 
@@ -155,6 +155,7 @@ class Narrowed(Source):
         self._names = tuple(name for name in inner.names() if allowed(name))
         self._set = frozenset(self._names)
         self.log = inner.log
+        self.loose = inner.loose
         self.refused = {name: reason for name, reason in inner.refused.items() if allowed(name)}
         self.broken = inner.broken
 

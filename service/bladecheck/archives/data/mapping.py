@@ -8,11 +8,26 @@ from dataclasses import dataclass, fields
 from urllib.parse import parse_qs, urlsplit
 
 from bladecheck.archives.data.tables import Table, cell_text, key
+from bladecheck.archives.hosts import serves_pictures
 from bladecheck.archives.names import is_picture_name, is_video_name
-from bladecheck.archives.post import platform_of
+from bladecheck.archives.post import picture_name, platform_of
 from bladecheck.errors import ArchiveError
 
-PICTURE_HOSTS = ("pbs.twimg.com", "cdninstagram.com", "fbcdn.net", "cdn.bsky.app", "i.redd.it", "i.imgur.com")
+# Addresses that name a size, and the sizes from small to large.
+SIZED = re.compile(r"[?&]name=\w|feed_(?:thumbnail|fullsize)|:(?:thumb|small|medium|large|orig)$", re.I)
+SIZES = tuple(
+    re.compile(words, re.I)
+    for words in (
+        r"name=thumb|feed_thumbnail|:thumb$",
+        r"name=(?:tiny|small|\d)|:small$",
+        r"name=medium|:medium$",
+        r"(?!)",
+        r"name=large|:large$",
+        r"name=(?:orig|4096)|feed_fullsize|:orig$",
+    )
+)
+MIDDLE = 3
+TEXT_LIKE = re.compile(r"(?<!alt)(?<!image)(?:text|caption)$")
 URL_SPLIT = re.compile(r"[\s,;|]+(?=https?://)", re.I)
 URL_IN_LIST = re.compile(r"https?://[^\s\"'\]]+?(?=[\"'\]\s]|,\s|,?$)", re.I)
 
@@ -27,7 +42,7 @@ _NAMES = {
         "fullpicture displayurl entitiesstr images photos pictures media image photo picture img "
         "thumbnailurl thumbnail fullurl url urls link links"
     ),
-    "path": "path filepath localpath imagepath file filename files imagefile image picture photo media name",
+    "path": "path filepath localpath imagepath file filename files imagefile mediafile image picture photo media name",
     "post_id": "postid tweetid statusid messageid idstr itemid id shortcode",
     "account": (
         "account accountname username userscreenname screenname user handle author authorusername authorname fromuser "
@@ -35,9 +50,13 @@ _NAMES = {
     ),
     "date": (
         "postedat createdat publishedat date datetime timestamp time posted published postcreated postdate publishdate "
-        "dateutc unixtimestamp created uploaddate"
+        "dateutc createdutc createduniversal createdatutc unixtimestamp created creationtime tweetdate tweetedat "
+        "tweetcreatedat postdatetime uploaddate createddate datecreated"
     ),
-    "text": "text fulltext body content message caption tweet posttext description hitsentence snippet title",
+    "text": (
+        "text fulltext tweettext posttext messagetext body content postcontent tweetcontent message caption tweet "
+        "posttextcontent description hitsentence snippet title"
+    ),
     "alt_text": "alttext alt accessibilitycaption imagetext",
     "post_url": "posturl tweeturl statusurl permalink permalinkurl link url sourceurl pageurl",
     "is_repost": "isrepost isretweet retweet repost isshare",
@@ -109,7 +128,10 @@ def guess(table: Table) -> TableMapping:
     if urls := [c for c in _ranked(table, "url") if _holds_picture_urls(table, c)]:
         family = [column for column in urls if _family(column) == _family(urls[0])]
         taken["url"] = "+".join(sorted(family, key=table.header.index))
-    elif paths := [column for column in _ranked(table, "path") if _holds_paths(table, column)]:
+    addresses = taken.get("url", "").split("+")
+    if paths := [
+        column for column in _ranked(table, "path") if column not in addresses and _holds_paths(table, column)
+    ]:
         taken["path"] = paths[0]
     for meaning in ("post_url", "post_id", "account", "date", "text", "alt_text", "is_repost"):
         used = {part for column in taken.values() for part in column.split("+")}
@@ -120,8 +142,44 @@ def guess(table: Table) -> TableMapping:
     return TableMapping.of(taken)
 
 
+def overlay(given: TableMapping, guessed: TableMapping) -> TableMapping:
+    """What was given, and the guess for all else; a column that was given a meaning loses the one guessed for it."""
+    said = given.columns()
+    taken = {key(part) for column in said.values() for part in column.split("+")}
+    kept = {meaning: column for meaning, column in guessed.columns().items()
+            if not taken & {key(part) for part in column.split("+")}}  # fmt: skip
+    return TableMapping.of({**kept, **said, "month_first": given.month_first})
+
+
 def urls_in(cell: str) -> list[str]:
-    """The web addresses of a cell: one, several with commas, blanks or bars between, or a JSON-like list."""
+    """The web addresses of a cell: one, several with commas, blanks or bars between, or a JSON-like list.
+
+    Of addresses that differ in the picture's size alone (a thumbnail and its original), the largest is kept.
+    """
+    return largest(_urls_in(cell))
+
+
+def largest(urls: list[str]) -> list[str]:
+    """Each picture once, by the address of its largest form, in the place of the first."""
+    best: dict[str, str] = {}
+    for url in urls:
+        name = picture_name(url) if SIZED.search(url) else None
+        same = f"{_site(url)}/{name}" if name else url
+        if same not in best or _size(url) > _size(best[same]):
+            best[same] = url
+    return list(best.values())
+
+
+def _site(url: str) -> str:
+    return ".".join((urlsplit(url).hostname or "").split(".")[-2:])
+
+
+def _size(url: str) -> int:
+    """How large a form of a picture this is, as its address says; those that say nothing are in the middle."""
+    return next((rank for rank, words in enumerate(SIZES) if words.search(url)), MIDDLE)
+
+
+def _urls_in(cell: str) -> list[str]:
     cell = cell_text(cell)
     if full := FULL_URL.findall(cell):
         return list(dict.fromkeys(full))
@@ -145,10 +203,9 @@ def is_picture_url(url: str) -> bool:
     except ValueError:
         return False
     host = parts.hostname or ""
-    known = any(host == name or host.endswith("." + name) for name in PICTURE_HOSTS)
-    return (
-        known or is_picture_name(parts.path) or parse_qs(parts.query).get("format", [""])[0] in ("jpg", "png", "webp")
-    )
+    if serves_pictures(host) or is_picture_name(parts.path):
+        return True
+    return parse_qs(parts.query).get("format", [""])[0] in ("jpg", "png", "webp")
 
 
 def _plain(column: str) -> str:
@@ -164,6 +221,9 @@ def _ranked(table: Table, meaning: str) -> list[str]:
     order = NAMES[meaning]
     named = [column for column in table.header if _family(column) in order]
     named.sort(key=lambda column: order.index(_family(column)))
+    if meaning == "text":
+        # Names such as LinkText, where there is none of the usual ones.
+        named += [c for c in table.header if c not in named and TEXT_LIKE.search(_plain(c))]
     if meaning in ("url", "path", "post_url"):
         named += [column for column in table.header if column not in named]
     return named

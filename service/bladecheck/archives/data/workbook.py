@@ -1,4 +1,4 @@
-"""The sheets of an Excel workbook as rows of text; numbers too long for Excel are shown as the ruins they are."""
+"""The sheets of an Excel workbook as rows of text. Numbers of over 15 digits are what Excel rounded them to."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _sheet_rows(source: Source, name: str, rows: Iterator[tuple[object, ...]]) -
     try:
         for number, row in enumerate(rows, start=1):
             yield number, [_sheet_cell(value) for value in row]
-    except Exception as error:  # openpyxl, as above
+    except Exception as error:  # openpyxl raises almost anything on damaged files
         source.log.broken(name, f"breaks off after row {number} ({str(error)[:120]})")
 
 

@@ -14,29 +14,14 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from bladecheck.archives.containers.limits import MIB
 from bladecheck.archives.fetch.connection import Connector, FetchAnswer, FetchError
+from bladecheck.archives.hosts import FETCHED
 from bladecheck.archives.item import Item
 from bladecheck.errors import ArchiveError
 from bladecheck.file_formats import picture_kind
 
 __all__ = ["DEFAULT_HOSTS", "FetchError", "Fetcher"]
 
-# A host, or with a leading dot every host below it.
-DEFAULT_HOSTS: tuple[str, ...] = (
-    "pbs.twimg.com",
-    "ton.twimg.com",
-    ".cdninstagram.com",
-    ".fbcdn.net",
-    "cdn.bsky.app",
-    "i.ytimg.com",
-    "files.mastodon.social",
-    "media.mastodon.social",
-    ".tiktokcdn.com",
-    ".tiktokcdn-us.com",
-    ".tiktokcdn-eu.com",
-    "i.redd.it",
-    "preview.redd.it",
-    "media.licdn.com",
-)
+DEFAULT_HOSTS = FETCHED
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 MOST_REDIRECTS = 5
 LONGEST_WAIT = 60.0
@@ -76,8 +61,8 @@ class Fetcher:
 
         Args:
             cache_dir: made when first needed.
-            allow_hosts: see above.
-            max_bytes: see above.
+            allow_hosts: hosts that may be asked; ".example.org" stands for all below it.
+            max_bytes: most bytes of one picture.
             timeout: seconds for each step of a connection.
             total_timeout: seconds for one answer, however slowly it drips.
             attempts: tries for failures that may pass (timeouts, 429, 5xx), with growing waits.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from bladecheck.archives.containers.source import Source
@@ -16,6 +16,9 @@ class Reader(Protocol):
     Attributes:
         name: short and stable, as in `--format`.
         title: how it is called in a sentence, such as "X archive".
+
+    Two more may be set: `rooted = True`, where one export has one root, so that several in a folder are read apart;
+    `mixes = True`, where its data files may lie in one folder with those of other formats.
     """
 
     name: str
@@ -44,4 +47,8 @@ class JoinsParts(Protocol):
 
     def part_of(self, source: Source) -> str | None:
         """A key shared by the parts of one export; "" joins whatever export there is; None stands alone."""
+        ...
+
+    def posts_in(self, source: Source) -> Sequence[str]:
+        """The members that tell of posts: two exports of one account differ in these."""
         ...

@@ -13,12 +13,15 @@ from bladecheck.archives.readers.json_files import json_names, localized, sample
 from bladecheck.archives.readers.pictures import loose_pictures
 from bladecheck.archives.values import dict_of, dig, first_text, handle_of, list_of, text_of
 
+DEEPEST = 200
+
 
 class BlueskyReader:
     """Feeds of `getAuthorFeed` (one object, lines, or an SDK's dump), post lines, and `.car` files."""
 
     name = "bluesky"
     title = "Bluesky export"
+    mixes = True
 
     def detect(self, source: Source) -> float:
         if any(name.lower().endswith(".car") for name in source.names()):
@@ -47,19 +50,35 @@ class BlueskyReader:
         repost = "reasonRepost" in str(reason.get("$type") or reason.get("py_type") or "")
         post = _post(self.name, source.origin(name), view, reason if repost else {})
         if repost:
-            source.log.reposts += 1
+            source.log.shared(f"{post.account}/{post.post_id}")
         else:
-            source.log.post()
+            source.log.post(post_id=post.post_id)
         return list(_embedded(source, post, dict_of(view.get("embed")), 0))
 
 
 def _entries(record: object) -> Iterator[Mapping[str, object]]:
     """Feed entries: of a page's `feed` or `posts`, or one that stands alone."""
     whole = dict_of(record)
+    if thread := dict_of(whole.get("thread")):
+        yield from _thread(thread, 0)
+        return
     for entry in list_of(whole.get("feed")) or list_of(whole.get("posts")) or [whole]:
         view = dict_of(dig(entry, "post")) or dict_of(entry)
         if str(view.get("uri", "")).startswith("at://") and isinstance(view.get("record"), dict):
             yield dict_of(entry)
+
+
+def _thread(node: Mapping[str, object], depth: int) -> Iterator[Mapping[str, object]]:
+    """The posts of a thread (`getPostThread`): those above, the post, and the answers; blocked ones are left out."""
+    if depth > DEEPEST:
+        return
+    if above := dict_of(node.get("parent")):
+        yield from _thread(above, depth + 1)
+    view = dict_of(node.get("post"))
+    if str(view.get("uri", "")).startswith("at://") and isinstance(view.get("record"), dict):
+        yield {"post": view}
+    for answer in list_of(node.get("replies")):
+        yield from _thread(dict_of(answer), depth + 1)
 
 
 def _post(source_format: str, path: str, view: Mapping[str, object], reason: Mapping[str, object]) -> Post:
@@ -67,6 +86,8 @@ def _post(source_format: str, path: str, view: Mapping[str, object], reason: Map
     key = uri.rsplit("/", 1)[-1]
     author = handle_of(dig(view, "author", "handle")) or text_of(dig(view, "author", "did"))
     record = dict_of(view.get("record"))
+    embed = dict_of(record.get("embed"))
+    quoted = text_of(dig(embed, "record", "uri")) or text_of(dig(embed, "record", "record", "uri"))
     shown = first_text(reason, "indexedAt", "indexed_at")
     moment, origin = dated(shown or first_text(record, "createdAt", "created_at"))
     if moment is None:
@@ -83,6 +104,9 @@ def _post(source_format: str, path: str, view: Mapping[str, object], reason: Map
         text=text_of(record.get("text")),
         is_repost=bool(reason),
         original_post_id=uri if reason else None,
+        is_reply=bool(record.get("reply")),
+        is_quote=bool(quoted),
+        quoted_id=quoted.rsplit("/", 1)[-1] if quoted else None,
     )
 
 

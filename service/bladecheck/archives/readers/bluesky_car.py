@@ -19,11 +19,6 @@ POSTS, REPOSTS = "app.bsky.feed.post", "app.bsky.feed.repost"
 FULL_SIZE = "https://cdn.bsky.app/img/feed_fullsize/plain/{did}/{cid}@jpeg"
 
 
-def is_blob(base: str) -> bool:
-    """Whether a file is named by the id of its content, as blobs are."""
-    return bool(BLOB.match(base))
-
-
 def car_items(source: Source, name: str, source_format: str, used: set[str]) -> Iterator[Item]:
     """Rows for the pictures of a repository's posts; blobs found beside it are added to `used`.
 
@@ -42,10 +37,10 @@ def car_items(source: Source, name: str, source_format: str, used: set[str]) -> 
         if kind == REPOSTS:
             source.log.reposts += 1
         elif kind == POSTS:
-            source.log.post()
             key = keys.get(cid, "").rsplit("/", 1)[-1] or None
             where = f"{name}, post {key or _text(cid)[:16]}"
             post = _post(source_format, source.origin(name), dict_of(block), key, account, did)
+            source.log.post(post_id=key)
             yield from source.log.guarded(where, _items, source, post, dict_of(block), did, blobs, used)
 
 

@@ -33,6 +33,7 @@ class FacebookReader:
 
     name = "facebook_dyi"
     title = "Facebook download"
+    rooted = True
 
     def detect(self, source: Source) -> float:
         names = source.names()
@@ -43,6 +44,9 @@ class FacebookReader:
 
     def part_of(self, source: Source) -> str | None:
         return part_key(source)
+
+    def posts_in(self, source: Source) -> list[str]:
+        return [name for name in source.names() if DATA.search(name)]
 
     def read(self, source: Source) -> Iterator[Item]:
         public = public_members(source, DATA)
@@ -66,7 +70,8 @@ class FacebookReader:
         if not in_album:
             if not record.keys() & {"timestamp", "attachments", "data"}:
                 raise ValueError("not a post")
-            source.log.post()
+            first = next((medium.get("uri") for medium in media), record.get("title"))
+            source.log.post(post_id=f"{account}/{record.get('timestamp')}/{first}")
         text = next((t for entry in list_of(record.get("data")) if (t := unmangled(dig(entry, "post")))), None)
         for index, medium in enumerate(media):
             moment, origin = dated(record.get("timestamp") or medium.get("creation_timestamp"))

@@ -43,7 +43,7 @@ class FourCatTableReader(PresetTableReader):
             text=plain_text(row["body"]),
             is_repost=row["is_retweet"].lower() in YES,
         )
-        source.log.post(repost=post.is_repost)
+        source.log.post(repost=post.is_repost, post_id=post.post_id)
         source.log.account(account if not pictures else None)
         for index, url in enumerate([*pictures, *(film for film in films if film not in pictures)]):
             address = https(url)

@@ -21,6 +21,7 @@ class FourCatZipReader:
 
     name = "4cat"
     title = "4CAT picture download"
+    rooted = True
 
     def detect(self, source: Source) -> float:
         return 0.98 if _metadata(source) else 0.0

@@ -60,7 +60,7 @@ class GalleryDlReader:
             for item in source.log.guarded(sidecar, self._item, source, name, sidecar):
                 if item.post_id and (item.platform, item.post_id) not in posts:
                     posts.add((item.platform, item.post_id))
-                    source.log.post(repost=item.is_repost)
+                    source.log.post(repost=item.is_repost, post_id=item.post_id)
                 yield item
 
     def _item(self, source: Source, name: str, sidecar: str) -> list[Item]:

@@ -21,10 +21,12 @@ from bladecheck.archives.readers.meta_download import (
 )
 from bladecheck.archives.values import JSON, dict_of, list_of
 
-DATA = re.compile(r"(?:^|/)(?:posts_\d+|stories|reels|igtv_videos)\.json$")
+DATA = re.compile(r"(?:^|/)(?:posts_\d+|stories|reels|igtv_videos|threads_and_replies)\.json$")
 PAGES = re.compile(r"^(?:posts_\d+|stories|reels)\.html$")
 PUBLIC_MEDIA = re.compile(r"(?:^|/)media/(?:posts|stories|reels|igtv)/")
-MARKS = re.compile(r"(?:^|/)(?:your_instagram_activity/|content/posts_\d+\.json$|media/posts/\d{6}/)")
+MARKS = re.compile(
+    r"(?:^|/)(?:your_instagram_activity/|your_threads_activity/|content/posts_\d+\.json$|media/posts/\d{6}/)"
+)
 
 
 class InstagramReader:
@@ -32,6 +34,7 @@ class InstagramReader:
 
     name = "instagram_dyi"
     title = "Instagram download"
+    rooted = True
 
     def detect(self, source: Source) -> float:
         names = source.names()
@@ -43,6 +46,9 @@ class InstagramReader:
 
     def part_of(self, source: Source) -> str | None:
         return part_key(source)
+
+    def posts_in(self, source: Source) -> list[str]:
+        return [name for name in source.names() if DATA.search(name)]
 
     def read(self, source: Source) -> Iterator[Item]:
         public = public_members(source, DATA)
@@ -65,7 +71,8 @@ class InstagramReader:
         media = media or ([record] if "uri" in record else [])
         if not media and not record.keys() & {"title", "creation_timestamp"}:
             raise ValueError("not a post")
-        source.log.post()
+        first = record.get("creation_timestamp") or next((m.get("creation_timestamp") for m in media), None)
+        source.log.post(post_id=f"{account}/{first}/{next((m.get('uri') for m in media), number)}")
         kind = basename(name).split(".")[0].split("_")[0]
         extra: dict[str, JSON] = {"post_number": number, **({} if kind == "posts" else {"kind": kind})}
         title = unmangled(record.get("title"))
@@ -74,7 +81,7 @@ class InstagramReader:
             post = Post(
                 self.name,
                 source.origin(name),
-                platform="instagram",
+                platform="threads" if kind == "threads" else "instagram",
                 account=account,
                 posted_at=moment,
                 posted_at_source=origin,

@@ -49,7 +49,7 @@ class InstaloaderReader:
                     latest = (stem, self._post(source, stem, name))
                 if stem not in posts and (STAMPED.match(basename(stem)) or _sidecar(source, stem)):
                     posts.add(stem)
-                    source.log.post()
+                    source.log.post(post_id=latest[1].post_id)
                 yield _item(source, latest[1], index, name)
             elif not name.endswith((*SIDECARS, ".txt")) and (item := loose_item(source, self.name, name)):
                 yield item
@@ -61,8 +61,9 @@ class InstaloaderReader:
             stem = next((name.removesuffix(end) for end in SIDECARS if name.endswith(end)), None)
             if stem and stem not in posts and "shortcode" in _node(source.reading(), stem):
                 posts.add(stem)
-                source.log.post()
-                yield self._post(source, stem, name).missing(0, "its JSON file is here, the picture is not")
+                post = self._post(source, stem, name)
+                source.log.post(post_id=post.post_id)
+                yield post.missing(0, "its JSON file is here, the picture is not")
 
     def _post(self, source: Source, stem: str, name: str) -> Post:
         path, node = source.origin(name), _node(source, stem)

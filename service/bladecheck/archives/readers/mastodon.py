@@ -25,6 +25,7 @@ class MastodonReader:
 
     name = "mastodon"
     title = "Mastodon export"
+    rooted = True
 
     def detect(self, source: Source) -> float:
         for name in source.names():
@@ -60,7 +61,7 @@ class MastodonReader:
     ) -> Iterator[Item]:
         kind, note = activity.get("type"), dict_of(activity.get("object"))
         if kind == "Announce":
-            source.log.reposts += 1
+            source.log.shared(text_of(activity.get("id")))
             return
         if not note:
             source.log.counts["activities without a post"] += 1
@@ -68,8 +69,8 @@ class MastodonReader:
         if not _is_public(activity, note):
             source.log.counts["posts that are not public, left unread"] += 1
             return
-        source.log.post()
         identifier = text_of(note.get("id"))
+        source.log.post(post_id=identifier)
         moment, origin = dated(note.get("published") or activity.get("published"))
         post = Post(
             self.name,
@@ -81,6 +82,9 @@ class MastodonReader:
             posted_at=moment,
             posted_at_source=origin,
             text=plain(note.get("content")),
+            is_reply=bool(note.get("inReplyTo")),
+            is_quote=bool(quoted := first_text(note, "quote", "quoteUrl", "quoteUri")),
+            quoted_id=quoted.rstrip("/").rsplit("/", 1)[-1] if quoted else None,
             extra=_warnings(note),
         )
         index = 0
@@ -111,12 +115,12 @@ class MastodonReader:
 
     def _status(self, source: Source, name: str, status: Mapping[str, object], account: str | None) -> Iterator[Item]:
         if status.get("reblog"):
-            source.log.reposts += 1
+            source.log.shared(text_of(status.get("id")))
             return
         if status.get("visibility", "public") not in ("public", "unlisted"):
             source.log.counts["posts that are not public, left unread"] += 1
             return
-        source.log.post()
+        source.log.post(post_id=text_of(status.get("id")))
         moment, origin = dated(status.get("created_at"))
         post = Post(
             self.name,
@@ -128,6 +132,7 @@ class MastodonReader:
             posted_at=moment,
             posted_at_source=origin,
             text=plain(status.get("content")),
+            is_reply=bool(status.get("in_reply_to_id")),
         )
         for index, medium in enumerate(list_of(status.get("media_attachments"))):
             film = dig(medium, "type") in ("video", "gifv")

@@ -63,18 +63,20 @@ def medium_item(source: Source, post: Post, index: int, medium: Mapping[str, obj
     facts: dict[str, JSON] = {"gps_in_metadata": True} if _has_place(medium) else {}
     if uri is None:
         return post.missing(index, "the export names no file for it", extra=facts)
+    # These exports have no post ids: time and file name tell the same picture in another export.
+    same = f"{post.platform}/{post.account or ''}/{post.posted_at}/{uri.split('?')[0]}" if post.posted_at else None
     if url := https(uri):
-        return post.remote(index, url, extra=facts)
+        return post.remote(index, url, extra=facts, same_as=same)
     name = source.find(uri)
     key = name or uri
     if key in used:
         return None
     used.add(key)
     if is_video_name(uri):
-        return post.video(index, member=name, extra=facts)
+        return post.video(index, member=name, extra=facts, same_as=same)
     if name is None:
-        return post.missing(index, f"{uri} is not in the export; is a part missing?", extra=facts)
-    return post.stored(index, source, name, extra=facts)
+        return post.missing(index, f"{uri} is not in the export; is a part missing?", extra=facts, same_as=same)
+    return post.stored(index, source, name, extra=facts, same_as=same)
 
 
 def warn_of_html(source: Source, is_page: re.Pattern[str]) -> None:

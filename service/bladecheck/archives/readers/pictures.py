@@ -10,19 +10,19 @@ from posixpath import basename
 
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.dates import parse_date, snowflake_date
-from bladecheck.archives.item import DateSource, Item, MediaType
+from bladecheck.archives.item import DateSource, Item, MediaType, Place
 from bladecheck.archives.names import (
-    ARCHIVE_ENDINGS,
     date_in,
     ending,
     is_junk,
     is_picture_name,
     is_video_name,
     post_id_in,
+    stamped_post_in,
 )
-from bladecheck.archives.post import Post
+from bladecheck.archives.post import Post, x_post_url
 from bladecheck.errors import ArchiveError
-from bladecheck.file_formats import is_video, picture_kind
+from bladecheck.file_formats import ARCHIVE_ENDINGS, is_video, picture_kind
 
 EXIF_DIRECTORY, DATE_TAKEN, DATE_CHANGED = 0x8769, 36867, 306
 NESTED = "an archive inside the archive is not opened; unpack it and give it as its own path"
@@ -81,6 +81,8 @@ def loose_pictures(source: Source, source_format: str, used: Container[str] = ()
         used: members already accounted for, data files included.
         within: only members whose name begins so.
     """
+    if not source.loose:
+        return
     for name in source.names():
         if name in used or not name.startswith(within):
             continue
@@ -96,38 +98,48 @@ def loose_item(source: Source, source_format: str, name: str) -> Item | None:
     if is_junk(name):
         source.log.ignore(name)
         return None
-    post, index = _post_of(source, source_format, name)
+    post, index, identity = _post_of(source, source_format, name)
+    more: dict[str, object] = {"loose": True, "identity": identity}
     if is_picture_name(name):
-        return post.stored(index, source, name)
+        return post.stored(index, source, name, **more)
     if is_video_name(name):
-        return post.video(index, member=name)
+        return post.video(index, member=name, **more)
     if ending(name) in ARCHIVE_ENDINGS:
-        return post.not_image(0, NESTED, member=name)
+        return post.not_image(0, NESTED, member=name, **more)
     head = source.head(name)
     if picture_kind(head):
-        return post.stored(index, source, name)
+        return post.stored(index, source, name, **more)
     if is_video(head) and not ending(name):
-        return post.video(index, member=name)
+        return post.video(index, member=name, **more)
     source.log.ignore(name)
     return None
 
 
-def _post_of(source: Source, source_format: str, name: str) -> tuple[Post, int]:
+def _post_of(source: Source, source_format: str, name: str) -> tuple[Post, int, Place | None]:
+    """What a name tells of its post, the place there, and the row's identity where older rows knew less of it."""
     found = post_id_in(name)
+    if found is None and (stamped := stamped_post_in(name)):
+        account, post_id, index = stamped
+        post = _x_post(source, source_format, name, post_id, account)
+        return post, index, Place(source.origin(name), name, "", 0)
     if found is None:
         moment, origin = date_in(name)
-        return Post(source_format, source.origin(name), posted_at=moment, posted_at_source=origin), 0
+        return Post(source_format, source.origin(name), posted_at=moment, posted_at_source=origin), 0, None
     post_id, index = found
-    post = Post(
+    return _x_post(source, source_format, name, post_id, None), index, None
+
+
+def _x_post(source: Source, source_format: str, name: str, post_id: str, account: str | None) -> Post:
+    return Post(
         source_format,
         source.origin(name),
         platform="x",
+        account=account,
         post_id=post_id,
-        post_url=f"https://x.com/i/web/status/{post_id}",
+        post_url=x_post_url(account, post_id),
         posted_at=snowflake_date(post_id),
         posted_at_source=DateSource.SNOWFLAKE,
     )
-    return post, index
 
 
 def stem(name: str) -> str:

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from posixpath import dirname, join, normpath
+from typing import TypeAlias
 
 from bladecheck.archives.containers.folder import FileSource
 from bladecheck.archives.containers.source import Source
-from bladecheck.archives.data.mapping import YES, TableMapping, guess, is_film_url, urls_in
+from bladecheck.archives.data.mapping import YES, TableMapping, guess, is_film_url, largest, overlay, urls_in
+from bladecheck.archives.data.survey import (
+    DAY_FIRST,
+    MONTH_FIRST,
+    Survey,
+    numeric_dates,
+    same_moment_columns,
+    survey,
+)
 from bladecheck.archives.data.tables import Table, cell_text, is_ruined, key, open_tables, table_names
-from bladecheck.archives.dates import is_month_first
-from bladecheck.archives.item import Item, MediaType
-from bladecheck.archives.names import is_video_name
+from bladecheck.archives.found import is_data_name
+from bladecheck.archives.item import Item, MediaType, Place, Status
+from bladecheck.archives.names import is_video_name, post_id_in
 from bladecheck.archives.post import Post, account_in_url, dated, https, id_in_url, platform_of
 from bladecheck.archives.readers.pictures import loose_pictures
 from bladecheck.archives.values import clean, handle_of, text_of
 from bladecheck.errors import ArchiveError
 
 EXACT_DIGITS = 15
+WRITTEN_DATE = re.compile(
+    r"^(?!.*(?:user|author|account|profile|join|collect|retriev|download|scrap|archiv|updat|modif|edit|crawl|import))"
+    r".*(?:date|time|creat|post|publish|tweet|utc|universal)",
+    re.I,
+)
+Make: TypeAlias = tuple[tuple[str, ...], str | None]
 ADVICE = (
     "open the original export again with Data, From Text/CSV, and set that column to Text; "
     "the pictures are kept, without their ids"
@@ -37,6 +53,7 @@ class TableReader:
 
     name = "table"
     title = "table"
+    mixes = True
 
     def __init__(self, mapping: TableMapping | None = None) -> None:
         self.mapping = mapping
@@ -46,7 +63,11 @@ class TableReader:
         for name in table_names(source)[:3]:
             try:
                 for table in open_tables(quiet, name):
-                    mapping = self.mapping or guess(table)
+                    columns = self.mapping.columns() if self.mapping else {}
+                    named = {key(part) for column in columns.values() for part in _parts(column)}
+                    if named and named <= {key(column) for column in table.header}:
+                        return 0.96
+                    mapping = overlay(self.mapping, guess(table)) if self.mapping else guess(table)
                     if mapping.url or mapping.path:
                         return 0.8 if source.is_container is False else 0.5
             except ArchiveError:
@@ -56,10 +77,13 @@ class TableReader:
         return 0.05 if table_names(source) and not source.is_container else 0.0
 
     def read(self, source: Source) -> Iterator[Item]:
-        """Raises ArchiveError where a mapping was given that does not fit, or a workbook can't be read."""
+        """Raises ArchiveError where a mapping was given that fits no table, a workbook can't be read, or it can't be
+        told whether the dates of a column are day first or month first.
+        """
         names = table_names(source)
         used: set[str] = set(names)
         lacking: list[str] = []
+        surveys, makes = self._surveys(source, names)
         for name in names:
             for table in open_tables(source, name):
                 mapping = self._mapping(table)
@@ -68,17 +92,73 @@ class TableReader:
                         f"{table.name} has no column with picture addresses or files; columns: {_shown(table)}"
                     )
                     source.log.warn(lacking[-1] + ".")
+                    if is_data_name(table.member) and source.is_container and source.loose:
+                        source.log.unread.append(table.name)
                     continue
                 source.log.mapping.update(mapping.columns())
-                yield from _Reading(source, table, mapping, self.name, used).items()
+                found = surveys.get(table.name, Survey())
+                first = self._order(source, table, mapping, makes.get(_make(table, mapping), found))
+                reading = _Reading(source, table, mapping, self.name, used, first, found.rounded)
+                reading.joins = bool(mapping.url and mapping.path and not (self.mapping and self.mapping.path))
+                yield from reading.items()
+                _warn_of_far_dates(source, table, mapping, found)
         if source.is_container:
             yield from loose_pictures(source, self.name, used)
         elif lacking and not source.log.mapping:
             raise ArchiveError(f"{lacking[0]}. Name one with a mapping")
 
+    def _surveys(self, source: Source, names: list[str]) -> tuple[dict[str, Survey], dict[Make, Survey]]:
+        """What each table shows, and what all tables of one make (the same columns) show together."""
+        quiet = source.reading()
+        surveys: dict[str, Survey] = {}
+        makes: dict[Make, Survey] = {}
+        fitting = 0
+        problem: ArchiveError | None = None
+        for name in names:
+            for table in open_tables(quiet, name):
+                try:
+                    mapping = self._mapping(table)
+                except ArchiveError as error:
+                    problem = error
+                    continue
+                fitting += 1
+                if mapping is None or not (mapping.date or mapping.post_id):
+                    continue
+                iso = same_moment_columns(table, mapping.date) if mapping.date and "+" not in mapping.date else []
+                surveys[table.name] = survey(table, mapping, iso)
+                makes.setdefault(_make(table, mapping), Survey()).add(surveys[table.name])
+        if problem and (not fitting or not source.is_container):
+            raise problem
+        return surveys, makes
+
+    def _order(self, source: Source, table: Table, mapping: TableMapping, found: Survey) -> bool:
+        """Whether the month comes first in a table's dates; what was decided, and why, goes to the log."""
+        decided, why = found.order()
+        column = f"{mapping.date} in {table.name}"
+        if mapping.month_first is not None:
+            if decided is not None and why and decided != mapping.month_first:
+                source.log.warn(f"{column}: you chose otherwise, but the dates look {why}.")
+            if found.either:
+                source.log.order[column] = f"{MONTH_FIRST if mapping.month_first else DAY_FIRST}: as you chose"
+            return mapping.month_first
+        if decided is None:
+            raise ArchiveError(
+                f"{table.name}: dates in column {mapping.date!r}, such as {found.example}, may be day first or month "
+                "first, and nothing in the table tells which. Say so: --mapping month_first=true or --mapping "
+                "month_first=false; or name a column with clearer dates: --mapping date=COLUMN"
+            )
+        if why:
+            source.log.order[column] = why
+        return decided
+
     def _mapping(self, table: Table) -> TableMapping | None:
-        mapping = self.mapping or guess(table)
+        mapping = guess(table)
+        if mapping.date and numeric_dates(table, mapping.date):
+            # Dates that can be read one way only are preferred, where a column has them for the same moment.
+            clearer = [column for column in same_moment_columns(table, mapping.date) if WRITTEN_DATE.search(column)]
+            mapping = replace(mapping, date=clearer[0]) if clearer else mapping
         if self.mapping:
+            mapping = overlay(self.mapping, mapping)
             mapping.check(table)
         return mapping if mapping.url or mapping.path else None
 
@@ -86,15 +166,19 @@ class TableReader:
 class _Reading:
     """One pass over one table."""
 
-    def __init__(self, source: Source, table: Table, mapping: TableMapping, source_format: str, used: set[str]) -> None:
+    joins = False
+    """Whether rows with an address and a file were two rows, one for each, before they were joined."""
+
+    def __init__(
+        self, source: Source, table: Table, mapping: TableMapping, source_format: str, used: set[str],
+        month_first: bool, rounded: bool,
+    ) -> None:  # fmt: skip
         self.source, self.table, self.format, self.used = source, table, source_format, used
         self.mapping = mapping
         self.at = {key(column): place for place, column in reversed(list(enumerate(table.header)))}
         self.ruined: Counter[str] = Counter()
         self.example = ""
-        dates = [self._cell(row, mapping.date) for row in table.sample]
-        self.month_first = is_month_first(dates) if mapping.month_first is None else mapping.month_first
-        self.rounded = _is_rounded([self._cell(row, mapping.post_id) for row in table.sample])
+        self.month_first, self.rounded = month_first, rounded
 
     def items(self) -> Iterator[Item]:
         self.source.log.parts += 1
@@ -111,12 +195,17 @@ class _Reading:
         post = self._post(line, row)
         self.source.log.post(repost=post.is_repost)
         alt = text_of(self._cell(row, self.mapping.alt_text))
-        urls = [url for column in _parts(self.mapping.url) for url in urls_in(self._cell(row, column))]
+        urls = largest([url for column in _parts(self.mapping.url) for url in urls_in(self._cell(row, column))])
         paths = [path for column in _parts(self.mapping.path) if (path := self._cell(row, column))]
         self.source.log.account(post.account if not urls and not paths else None)
         for index, path in enumerate(paths):
             url = https(urls[index]) if index < len(urls) else None
-            yield replace(self._file(post, index, path), alt_text=alt, media_url=url)
+            item = replace(self._file(post, index, path), alt_text=alt, media_url=url)
+            if url and item.status == Status.MISSING_MEDIA and not is_film_url(url):
+                item = post.remote(index, url, alt_text=alt)
+            elif url and self.joins and item.member:
+                item = _of_two(item, url)
+            yield item
         for index, found in enumerate(urls[len(paths) :], start=len(paths)):
             url = https(found)
             if url is None or is_film_url(url):
@@ -151,7 +240,8 @@ class _Reading:
         cell = self._cell(row, self.mapping.post_id)
         if cell.endswith(".0") and cell[:-2].isdigit():
             cell = cell[:-2]
-        too_long = cell.isdigit() and len(cell) > EXACT_DIGITS
+        guarded = cell != self._raw(row, self.mapping.post_id).strip()
+        too_long = cell.isdigit() and len(cell) > EXACT_DIGITS + 1 and not guarded
         if is_ruined(cell) or (too_long and self.rounded and not cell[EXACT_DIGITS:].strip("0")):
             column = self.mapping.post_id or ""
             self.example = self.example or f"such as {cell} in line {line}"
@@ -169,6 +259,10 @@ class _Reading:
         if isinstance(self.source, FileSource):
             return _nearby(self.source, post, index, path)
         return post.missing(index, f"{path} is not in the archive")
+
+    def _raw(self, row: Sequence[str], column: str | None) -> str:
+        place = self.at.get(key(column)) if column else None
+        return row[place] if place is not None and place < len(row) else ""
 
     def _cell(self, row: Sequence[str], column: str | None) -> str:
         place = self.at.get(key(column)) if column else None
@@ -215,10 +309,25 @@ def _parts(column: str | None) -> list[str]:
     return column.split("+") if column else []
 
 
-def _is_rounded(ids: list[str]) -> bool:
-    """Whether all long ids of a column end in zeros after 15 digits, as Excel leaves them."""
-    long = [cell for cell in ids if cell.isdigit() and len(cell) > EXACT_DIGITS + 1]
-    return len(long) >= 2 and all(not cell[EXACT_DIGITS:].strip("0") for cell in long)
+def _of_two(item: Item, url: str) -> Item:
+    """A file that is joined to its row keeps the row id that it had as a loose one, and replaces the row by address."""
+    loose, place = post_id_in(item.member or ""), item.place
+    post_id, index = loose or ("", 0)
+    identity = Place(item.source_path, item.member or "", post_id, index)
+    by_address = replace(place, member=url)
+    return replace(item, identity=identity, also=(by_address, place))
+
+
+def _make(table: Table, mapping: TableMapping) -> Make:
+    return tuple(key(column) for column in table.header), mapping.date
+
+
+def _warn_of_far_dates(source: Source, table: Table, mapping: TableMapping, found: Survey) -> None:
+    if found.far * 10 > found.dated:
+        source.log.warn(
+            f"{table.name}: {found.far:,} of {found.dated:,} dates in column {mapping.date!r} are more than a day from "
+            "the time in the post's id; is it another date than that of the post? (--mapping date=COLUMN)"
+        )
 
 
 def _shown(table: Table) -> str:

@@ -26,6 +26,7 @@ class PresetTableReader(ABC):
     title: str
     required: tuple[frozenset[str], ...]
     confidence = 0.94
+    mixes = True
 
     def detect(self, source: Source) -> float:
         fits = [any(wanted <= columns for wanted in self.required) for columns in first_headers(source)]

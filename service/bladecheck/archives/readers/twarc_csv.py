@@ -49,7 +49,7 @@ class TwarcCsvReader(PresetTableReader):
             extra={"lang": language} if language else {},
         )
         media = media_cell(row["attachments.media"]) or [{"media_key": k} for k in _keys(row["attachments.media_keys"])]
-        source.log.post(repost=post.is_repost)
+        source.log.post(repost=post.is_repost, post_id=post.post_id)
         source.log.account(account if not media else None)
         yield from media_items(post, media)
 

@@ -45,6 +45,9 @@ def scraped_items(tweet: Mapping[str, object], path: str) -> tuple[Post, list[It
         text=text,
         is_repost=bool(original) or bool(text and text.startswith("RT @")),
         original_post_id=first_id(original, "id_str", "id"),
+        is_quote=bool(quoted := dict_of(tweet.get("quotedTweet"))),
+        quoted_id=first_id(quoted, "id_str", "id"),
+        is_reply=bool(first_id(tweet, "inReplyToTweetId", "inReplyToTweetIdStr")),
         extra={"lang": language} if language else {},
     )
     media = list(_media(tweet)) or list(_media(original))

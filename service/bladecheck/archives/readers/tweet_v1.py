@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bladecheck.archives.item import Item, MediaType
 from bladecheck.archives.post import Post, dated, https, plain_text, x_post_url
-from bladecheck.archives.values import JSON, dict_of, dig, first_id, handle_of, list_of, text_of
+from bladecheck.archives.values import JSON, dict_of, dig, first_id, handle_of, id_of, list_of, text_of
 
 
 def is_v1(record: Mapping[str, object]) -> bool:
@@ -44,6 +44,9 @@ def v1_items(
     post_id = first_id(tweet, "id_str", "id")
     account = account or handle_of(dig(tweet, "user", "screen_name"))
     moment, origin = dated(tweet.get("created_at"), post_id)
+    quoted = first_id(tweet, "quoted_status_id_str", "quoted_status_id") or first_id(
+        dict_of(tweet.get("quoted_status")), "id_str", "id"
+    )
     extra: dict[str, JSON] = {}
     if language := text_of(tweet.get("lang")):
         extra["lang"] = language
@@ -63,6 +66,10 @@ def v1_items(
         is_repost=bool(original) or bool((_text(tweet) or "").startswith("RT @")),
         original_post_id=first_id(original, "id_str", "id"),
         collected_at=collected_at,
+        is_quote=bool(quoted) or tweet.get("is_quote_status") is True,
+        quoted_id=quoted,
+        is_reply=bool(first_id(tweet, "in_reply_to_status_id_str", "in_reply_to_status_id")),
+        edits=edit_ids(tweet.get("edit_history") or tweet.get("edit_control")),
         extra=extra,
     )
     media = _media(tweet) or _media(original)
@@ -82,9 +89,23 @@ def graphql_items(
     tweet = {**legacy, "id_str": record.get("rest_id") or legacy.get("id_str")}
     if long_text:
         tweet["full_text"] = long_text
+    if control := record.get("edit_control"):
+        tweet["edit_control"] = control
     user = dig(record, "core", "user_results", "result")
     account = handle_of(dig(user, "core", "screen_name")) or handle_of(dig(user, "legacy", "screen_name"))
     return v1_items(tweet, source_format, path, account=account, collected_at=collected_at, retweeted=retweeted)
+
+
+def edit_ids(told: object) -> tuple[str, ...]:
+    """The ids of all versions of an edited post, oldest first, from what X tells of edits; () where there is one."""
+    for place in (
+        *(("edit_tweet_ids",), ("editTweetIds",), ("edit_control_initial", "edit_tweet_ids")),
+        *(("initial", "editTweetIds"), ("edit", "editControlInitial", "editTweetIds")),
+    ):
+        if ids := tuple(found for value in list_of(dig(told, *place)) if (found := id_of(value))):
+            return ids if len(ids) > 1 else ()
+    ids = tuple(found for value in list_of(told) if (found := id_of(value)))
+    return ids if len(ids) > 1 else ()
 
 
 def medium_item(post: Post, index: int, medium: Mapping[str, object]) -> Item:

@@ -40,6 +40,10 @@ def v2_items(
 ) -> tuple[Post, list[Item]]:
     """A tweet as a post and a row for each of its media; a retweet's are the original's, where the data has them."""
     reference = next((dict_of(r) for r in list_of(tweet.get("referenced_tweets")) if dig(r, "type") == "retweeted"), {})
+    quoted = next(
+        (id_of(dig(r, "id")) for r in list_of(tweet.get("referenced_tweets")) if dig(r, "type") == "quoted"), None
+    )
+    edits = tuple(found for value in list_of(tweet.get("edit_history_tweet_ids")) if (found := id_of(value)))
     post_id = first_id(tweet, "id")
     if post_id is None:
         raise ValueError("a tweet without an id")
@@ -64,6 +68,10 @@ def v2_items(
         is_repost=bool(reference) or bool(text and text.startswith("RT @")),
         original_post_id=first_id(reference, "id"),
         collected_at=parse_date(dig(tweet, "__twarc", "retrieved_at")),
+        is_quote=bool(quoted),
+        quoted_id=quoted,
+        is_reply=any(dig(r, "type") == "replied_to" for r in list_of(tweet.get("referenced_tweets"))),
+        edits=edits if len(edits) > 1 else (),
         extra=extra,
     )
     media = _media(tweet, includes)

@@ -12,7 +12,9 @@ from bladecheck.archives.item import Item
 from bladecheck.archives.post import Post
 from bladecheck.archives.readers.json_files import json_names, localized, sampled
 from bladecheck.archives.readers.pictures import loose_pictures
+from bladecheck.archives.readers.tweet_exporter import exported_items, is_exported
 from bladecheck.archives.readers.tweet_scraped import is_scraped, scraped_format, scraped_items
+from bladecheck.archives.readers.tweet_timeline import timeline_tweets
 from bladecheck.archives.readers.tweet_v1 import graphql_items, is_graphql, is_v1, v1_items
 from bladecheck.archives.readers.tweet_v2 import is_v2_page, is_v2_tweet, page_tweets, v2_items
 from bladecheck.archives.values import dict_of
@@ -23,6 +25,7 @@ TITLES = {
     "snscrape": "tweets from snscrape",
     "twscrape": "tweets from twscrape",
     "twitter_web": "tweets from X's web pages",
+    "twitter_web_exporter": "tweets from twitter-web-exporter",
 }
 # Lines that X's streaming API sends beside tweets.
 NOTICES = frozenset(("delete", "limit", "scrub_geo", "status_withheld", "user_withheld", "disconnect", "warning"))
@@ -33,6 +36,7 @@ class TweetReader:
 
     name = "tweets"
     title = "tweets as JSON"
+    mixes = True
 
     def detect(self, source: Source) -> float:
         seen = [shape_of(record) for record in sampled(source)]
@@ -50,7 +54,7 @@ class TweetReader:
             includes = _includes_beside(source, name)
             for where, record in records(source, name):
                 for post, items in self._posts(source, where, record, source.origin(name), includes):
-                    source.log.post(repost=post.is_repost)
+                    source.log.post(repost=post.is_repost, post_id=post.post_id)
                     source.log.account(post.account if not items else None)
                     yield from localized(source, items, linked)
         if source.is_container:
@@ -70,7 +74,10 @@ class TweetReader:
                 source.log.warn(f"{where}: not a tweet of a known shape; passed over.")
             return
         source.log.title = source.log.title or TITLES.get(shape)
-        if shape == "twitter_api_v2" and is_v2_page(whole):
+        if shape == "twitter_web" and not is_graphql(whole):
+            for tweet in list(timeline_tweets(whole)) or [whole]:
+                yield from _guarded(source, where, shape, tweet, {}, path)
+        elif shape == "twitter_api_v2" and is_v2_page(whole):
             for tweet, its_includes in page_tweets(whole):
                 yield from _guarded(source, where, shape, tweet, its_includes, path)
         else:
@@ -100,6 +107,10 @@ def shape_of(record: object) -> str | None:
         return "twitter_web"
     if is_scraped(tweet):
         return scraped_format(tweet)
+    if is_exported(tweet):
+        return "twitter_web_exporter"
+    if any(True for _ in timeline_tweets(tweet)):
+        return "twitter_web"
     if is_v2_page(tweet):
         return "twitter_api_v2" if tweet.get("data") else "notice"
     if is_v2_tweet(tweet):
@@ -133,6 +144,8 @@ def _build(
     shape: str, tweet: Mapping[str, object], includes: Mapping[str, object], path: str
 ) -> tuple[Post, list[Item]]:
     tweet = dict_of(tweet.get("tweet")) if len(tweet) == 1 and "tweet" in tweet else tweet
+    if shape == "twitter_web_exporter":
+        return exported_items(tweet, path)
     if shape == "twitter_web":
         return graphql_items(tweet, shape, path)
     if shape == "twitter_api_v2":

@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from posixpath import basename
 from typing import IO, Any, BinaryIO, cast
@@ -15,7 +15,7 @@ from bladecheck.archives.containers.gzip_stream import SeekableGzip
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.containers.streams import DAMAGE
 from bladecheck.archives.dates import parse_date
-from bladecheck.archives.item import Item
+from bladecheck.archives.item import Item, Place
 from bladecheck.archives.names import is_picture_name
 from bladecheck.archives.post import Post, platform_of
 from bladecheck.archives.values import clean
@@ -34,10 +34,11 @@ Opened = Callable[[int], BinaryIO]
 
 
 class WarcReader:
-    """Each answer of a server is a row: a picture, or why it is none. `revisit` records are counted."""
+    """Each answer of a server is a row: a picture, or why it is none; `revisit` records point at theirs."""
 
     name = "warc"
     title = "web archive"
+    mixes = True
 
     def detect(self, source: Source) -> float:
         return 0.97 if _files(source) else 0.0
@@ -45,48 +46,75 @@ class WarcReader:
     def read(self, source: Source) -> Iterator[Item]:
         """Raises ArchiveError where warcio is not installed, or a file given alone is no web archive."""
         names = _files(source)
+        seen = _Seen()
         for name in names:
             source.log.parts += 1
-            yield from self._records(source, name, partial(_stream_at, source, name))
+            yield from self._records(source, name, partial(_stream_at, source, name), seen)
+        yield from self._revisits(source, seen)
         for name in source.names():
             if name not in names:
                 source.log.leave()
 
-    def _records(self, source: Source, name: str, opened: Opened) -> Iterator[Item]:
+    def _revisits(self, source: Source, seen: _Seen) -> Iterator[Item]:
+        """Rows for answers that a crawler did not store again, as it had the same bytes already."""
+        for revisit in seen.revisits:
+            held = seen.pictures.get(revisit.digest)
+            post = Post(
+                self.name,
+                source.origin(revisit.member),
+                platform=platform_of(revisit.url) or "web",
+                collected_at=parse_date(revisit.date),
+                extra={"revisit_of": revisit.original} if revisit.original else {},
+            )
+            # A place of its own: the other rows of a web archive are told apart by their order.
+            place = Place(source.origin(revisit.member), f"revisit {revisit.date} {revisit.url}", "", 0)
+            more = {"media_url": revisit.url, "identity": place, "same_as": f"warc/{revisit.url}/{revisit.date}"}
+            if held:
+                yield post.stored(0, source, held[0], opener=held[1], **more)
+            elif revisit.picture and revisit.digest not in seen.others:
+                yield post.missing(0, "the same bytes as an earlier answer, which is not in this archive", **more)
+
+    def _records(self, source: Source, name: str, opened: Opened, seen: _Seen) -> Iterator[Item]:
         """Rows of a file. One that was gzipped as a whole is known by its second record: until then none is given."""
         with _iterated(opened(0), name) as records:
-            count, held = 0, None
+            count, held, found = 0, None, _Seen()
             try:
                 for record in records:
                     count += 1
-                    item = self._item(source, name, record, opened, records)
+                    item = self._item(source, name, record, opened, records, found)
                     if held:
                         yield held
                     held = item
             except Exception as error:  # warcio raises almost anything on damaged data
                 if WHOLE_GZIP in str(error):
-                    yield from self._unpacked(source, name)
+                    yield from self._unpacked(source, name, seen)
                     return
                 if not count and not source.is_container:
                     raise ArchiveError(f"{basename(name)} is no web archive: {str(error)[:200]}") from error
                 source.log.broken(name, f"breaks off after record {count} ({str(error).strip()[:120]})")
             if held:
                 yield held
+            seen.add(found)
 
-    def _unpacked(self, source: Source, name: str) -> Iterator[Item]:
+    def _unpacked(self, source: Source, name: str, seen: _Seen) -> Iterator[Item]:
         """Rows of a file that was gzipped as a whole. If its checksum is not met, any record may be the damaged one."""
         whole = SeekableGzip(source.open_stream(name), source.limits, source.size(name), basename(name))
         source.keep(cast(IO[bytes], whole))
         why = whole.damage()
-        for item in self._records(source, name, whole.view):
+        found = _Seen()
+        for item in self._records(source, name, whole.view, found):
             yield replace(item, opener=partial(_refuse, why)) if why and item.opener else item
+        if why:
+            found.pictures = {digest: (name, partial(_refuse, why)) for digest in found.pictures}
+        seen.add(found)
         if why and name not in source.log.breaks:
             source.log.broken(name, f"is damaged ({why})")
 
-    def _item(self, source: Source, name: str, record: Any, opened: Opened, records: Any) -> Item | None:
+    def _item(self, source: Source, name: str, record: Any, opened: Opened, records: Any, known: _Seen) -> Item | None:
         kind = record.rec_type
         if kind == "revisit":
             source.log.counts["revisits"] += 1
+            known.revisits.append(_revisit(name, record))
             return None
         url = clean(record.rec_headers.get_header("WARC-Target-URI") or record.rec_headers.get_header("uri") or "")
         if kind not in ("response", "resource") or not url:
@@ -109,7 +137,17 @@ class WarcReader:
         except DAMAGE as error:
             return post.missing(0, f"its record is damaged: {error}", member=name, media_url=url)
         # Only after reading: asking for the place moves warcio past the record.
-        offset, claim = records.get_record_offset(), _claim(record)
+        item = self._judged(source, post, name, url, head, opened, records.get_record_offset(), _claim(record))
+        digest = record.rec_headers.get_header("WARC-Payload-Digest")
+        if digest and item.opener:
+            known.pictures.setdefault(digest, (name, item.opener))
+        elif digest:
+            known.others.add(digest)
+        return replace(item, same_as=f"warc/{url}/{seen}") if seen else item
+
+    def _judged(
+        self, source: Source, post: Post, name: str, url: str, head: bytes, opened: Opened, offset: int, claim: str
+    ) -> Item:
         if picture_kind(head):
             opener = partial(_record_bytes, opened, name, offset, source.limits.member_bytes)
             return post.stored(0, source, name, media_url=url, opener=opener, extra={"record_offset": offset})
@@ -119,6 +157,40 @@ class WarcReader:
             return post.missing(0, "the record is empty", member=name, media_url=url)
         what = f"said to be {claim}" if claim else "of no stated type"
         return post.not_image(0, f"{what}, but does not begin like a picture", member=name, media_url=url)
+
+
+@dataclass(frozen=True, slots=True)
+class _Revisit:
+    member: str
+    url: str
+    date: str
+    digest: str
+    original: str | None
+    picture: bool
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What one pass has come by: pictures by the digest of their bytes, digests of all else, revisits to be joined."""
+
+    pictures: dict[str, tuple[str, Callable[[], bytes]]] = field(default_factory=dict)
+    others: set[str] = field(default_factory=set)
+    revisits: list[_Revisit] = field(default_factory=list)
+
+    def add(self, other: _Seen) -> None:
+        """Takes in what one file held."""
+        self.pictures = {**other.pictures, **self.pictures}
+        self.others |= other.others
+        self.revisits += other.revisits
+
+
+def _revisit(member: str, record: Any) -> _Revisit:
+    get = record.rec_headers.get_header
+    url, original = clean(get("WARC-Target-URI") or ""), clean(get("WARC-Refers-To-Target-URI") or "")
+    picture = _claim(record).startswith("image/") or is_picture_name(url)
+    return _Revisit(
+        member, url, clean(get("WARC-Date") or ""), get("WARC-Payload-Digest") or "", original or None, picture
+    )
 
 
 def _files(source: Source) -> list[str]:
@@ -139,6 +211,7 @@ def _iterated(stream: BinaryIO, name: str, check: bool = False) -> Iterator[Any]
         from warcio.archiveiterator import ArchiveIterator
         from warcio.bufferedreaders import DecompressingBufferedReader
     except ImportError as error:
+        stream.close()
         raise ArchiveError(f"{name} is a web archive, which needs warcio: pip install 'bladecheck[archive]'") from error
 
     class Strict(DecompressingBufferedReader):  # type: ignore[misc]

@@ -14,6 +14,7 @@ from bladecheck.archives.item import Item, MediaType
 from bladecheck.archives.names import ending, is_junk, is_video_name
 from bladecheck.archives.post import Post, dated, https, plain_text, x_post_url
 from bladecheck.archives.readers.pictures import loose_item, loose_pictures, stem
+from bladecheck.archives.readers.tweet_v1 import edit_ids
 from bladecheck.archives.readers.x_layout import (
     HEADER,
     MEDIA_FOLDERS,
@@ -28,6 +29,8 @@ from bladecheck.archives.readers.x_layout import (
 from bladecheck.archives.values import JSON, dict_of, dig, first_id, id_of, list_of, text_of
 
 PRIVATE_MARKS = frozenset(("direct-messages.js", "direct-message.js", "direct_messages_media", "direct_message_media"))
+# An archive keeps a quote as a link to the quoted post.
+QUOTED = re.compile(r"//(?:www\.|mobile\.)?(?:twitter|x)\.com/\w+/status/(\d{5,20})(?:\?|$)")
 MEDIA_NAME = re.compile(r"^\d{2,20}-")
 
 
@@ -36,6 +39,7 @@ class XArchiveReader:
 
     name = "x_archive"
     title = "X archive"
+    rooted = True
 
     def detect(self, source: Source) -> float:
         if bases_of(source) or media_folders(source):
@@ -48,6 +52,9 @@ class XArchiveReader:
     def part_of(self, source: Source) -> str | None:
         keys = {identity(open_members(source), base)[1] for base in bases_of(source)}
         return keys.pop() or "" if len(keys) == 1 else None if keys else ""
+
+    def posts_in(self, source: Source) -> list[str]:
+        return [name for name in source.names() if POSTS.match(basename(name))]
 
     def read(self, source: Source) -> Iterator[Item]:
         public = open_members(source)
@@ -121,7 +128,7 @@ class _Archive:
             raise ValueError("not a post")
         media = list_of(dig(tweet, "extended_entities", "media")) or list_of(dig(tweet, "entities", "media"))
         post = self._describe(tweet, post_id, media)
-        self.source.log.post(repost=post.is_repost)
+        self.source.log.post(repost=post.is_repost, post_id=post_id)
         return [self._medium(post, index, dict_of(medium), len(media) == 1) for index, medium in enumerate(media)]
 
     def _describe(self, tweet: Mapping[str, object], post_id: str | None, media: list[object]) -> Post:
@@ -136,6 +143,8 @@ class _Archive:
             extra["lang"] = language
         if tweet.get("possibly_sensitive") is True:
             extra["possibly_sensitive"] = True
+        links = (text_of(dig(url, "expanded_url")) for url in list_of(dig(tweet, "entities", "urls")))
+        quoted = next((found[1] for link in links if link and (found := QUOTED.search(link))), None)
         repost = bool(text and text.startswith("RT @")) or not_own
         return Post(
             self.format,
@@ -149,6 +158,10 @@ class _Archive:
             text=text,
             is_repost=repost,
             original_post_id=original if repost else None,
+            is_quote=bool(quoted) and not repost,
+            quoted_id=None if repost else quoted,
+            is_reply=bool(first_id(tweet, "in_reply_to_status_id_str", "in_reply_to_status_id")),
+            edits=edit_ids(tweet.get("edit_info")),
             extra=extra,
         )
 

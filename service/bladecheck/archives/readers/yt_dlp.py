@@ -43,7 +43,7 @@ class YtDlpReader:
         files = beside.get(stem, [])
         used.update(files)
         post = _post(self.name, source.origin(name), record)
-        source.log.post()
+        source.log.post(post_id=post.post_id)
         film = next((file for file in files if is_video_name(file)), None)
         items = [post.video(0, member=film)]
         pictures = [file for file in files if is_picture_name(file)]

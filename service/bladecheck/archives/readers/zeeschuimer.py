@@ -23,6 +23,7 @@ class ZeeschuimerReader:
 
     name = "zeeschuimer"
     title = "Zeeschuimer capture"
+    mixes = True
 
     def detect(self, source: Source) -> float:
         seen = [_is_capture(dict_of(record)) for record in sampled(source)]
@@ -54,7 +55,7 @@ class ZeeschuimerReader:
             source.log.counts[f"posts of {site or 'an unnamed site'}, not read"] += 1
             source.log.post()
             return []
-        source.log.post(repost=post.is_repost)
+        source.log.post(repost=post.is_repost, post_id=post.post_id)
         source.log.account(post.account if not items else None)
         return items
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import random
-import secrets
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from itertools import count
 from typing import Any
 
 import httpx2
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_before_delay, wait_exponential
 
 from bladecheck import __version__
 from bladecheck.errors import ServerError
@@ -24,8 +24,19 @@ BUSY = (
     HTTPStatus.GATEWAY_TIMEOUT,
 )
 LONGEST_WAIT, FIRST_WAIT, FIRST_PATIENCE = 30.0, 0.25, 20.0
+"""Seconds: between two attempts at most and at first, and for the very first answer, where the address may be wrong."""
+GROWING = wait_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)
+Files = list[tuple[str, tuple[str, bytes, str]]]
 BREAKS = 3
 """How often a connection may break in the middle of the same request before the request itself is suspected."""
+
+
+class _TryAgain(Exception):
+    """No answer for now: why, and after how many seconds the server asks to come back, if it says."""
+
+    def __init__(self, trouble: Exception | str, asked: float | None = None) -> None:
+        super().__init__(str(trouble) or type(trouble).__name__)
+        self.asked = asked
 
 
 class Refused(Exception):
@@ -62,7 +73,7 @@ class Client:
 
         Waits for a starting server, but not for long: it may be the address that is wrong.
         """
-        return self._send("GET", "/v1/model", patience=min(FIRST_PATIENCE, self._patience))
+        return self._send("GET", "/v1/model", min(FIRST_PATIENCE, self._patience))
 
     def classify(self, pictures: Sequence[bytes]) -> dict[str, Any]:
         """The answer of /v1/classify for these files.
@@ -71,47 +82,46 @@ class Client:
             Refused: the server won't take this request, or breaks off over it time and again.
             ServerError: no answer for as long as there is patience, or the wrong key.
         """
-        boundary = secrets.token_hex(16)
-        body = b"".join(_parts(pictures, boundary))
-        return self._send("POST", "/v1/classify", body, {"Content-Type": f"multipart/form-data; boundary={boundary}"})
+        # Their names stay here: they are none of the server's business.
+        files = [("file", ("picture", picture, "application/octet-stream")) for picture in pictures]
+        return self._send("POST", "/v1/classify", self._patience, files)
 
     def close(self) -> None:
         self._http.close()
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None = None,
-        headers: dict[str, str] | None = None,
-        patience: float | None = None,
-    ) -> dict[str, Any]:
-        patience = self._patience if patience is None else patience
-        deadline, breaks, wait = time.monotonic() + patience, 0, FIRST_WAIT
-        while True:
-            asked = None
-            try:
-                response = self._http.request(method, path, content=body, headers=headers)
-            except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
-                trouble = str(error) or type(error).__name__
-            except httpx2.InvalidURL as error:
-                raise ServerError(f"{self.url} is no address of a server: {error}.") from error
-            except httpx2.TransportError as error:
-                breaks, trouble = breaks + 1, str(error) or type(error).__name__
-                if breaks == BREAKS:
-                    raise Refused(0, "server_error", f"The server broke off {BREAKS} times ({trouble}).") from error
-            else:
-                if response.status_code == HTTPStatus.OK:
-                    return self._json(response)
-                if response.status_code not in BUSY:
-                    raise self._refusal(response)
-                trouble, asked = f"it answers {response.status_code}", retry_after(response.headers.get("retry-after"))
-            pause = asked if asked is not None else wait * random.uniform(0.5, 1)  # noqa: S311 - no secret
-            if time.monotonic() + pause > deadline:
-                raise ServerError(f"{self.url} gave no answer for {patience:.0f} s ({trouble}).")
-            if self._stop.wait(pause):
-                raise ServerError(f"Stopped while waiting for {self.url} ({trouble}).")
-            wait = min(LONGEST_WAIT, wait * 2)
+    def _send(self, method: str, path: str, patience: float, files: Files | None = None) -> dict[str, Any]:
+        again = Retrying(
+            retry=retry_if_exception_type(_TryAgain), wait=_pause, stop=stop_before_delay(patience), sleep=self._sleep,
+            reraise=True,
+        )  # fmt: skip
+        breaks = count(1)
+        try:
+            return again(self._ask, method, path, files, breaks)
+        except _TryAgain as error:
+            raise ServerError(f"{self.url} gave no answer for {patience:.0f} s ({error}).") from error
+
+    def _sleep(self, seconds: float) -> None:
+        if self._stop.wait(seconds):
+            raise ServerError(f"Stopped while waiting for {self.url}.")
+
+    def _ask(self, method: str, path: str, files: Files | None, breaks: Iterator[int]) -> dict[str, Any]:
+        """One request; `breaks` counts how often the connection broke in the middle of it, over all attempts."""
+        try:
+            response = self._http.request(method, path, files=files)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+            raise _TryAgain(error) from error
+        except httpx2.InvalidURL as error:
+            raise ServerError(f"{self.url} is no address of a server: {error}.") from error
+        except httpx2.TransportError as error:
+            if next(breaks) == BREAKS:
+                raise Refused(0, "server_error", f"The server broke off {BREAKS} times ({error}).") from error
+            raise _TryAgain(error) from error
+        if response.status_code == HTTPStatus.OK:
+            return self._json(response)
+        if response.status_code in BUSY:
+            asked = retry_after(response.headers.get("retry-after"))
+            raise _TryAgain(f"it answers {response.status_code}", asked)
+        raise self._refusal(response)
 
     def _json(self, response: httpx2.Response) -> dict[str, Any]:
         try:
@@ -149,13 +159,8 @@ def retry_after(value: str | None) -> float | None:
     return min(LONGEST_WAIT, max(0.05, seconds))
 
 
-def _parts(pictures: Sequence[bytes], boundary: str) -> Iterator[bytes]:
-    """multipart/form-data by hand; file names stay here, they are none of the server's business."""
-    for picture in pictures:
-        yield (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="picture"\r\n'
-            "Content-Type: application/octet-stream\r\n\r\n"
-        ).encode()
-        yield picture
-        yield b"\r\n"
-    yield f"--{boundary}--\r\n".encode()
+def _pause(state: RetryCallState) -> float:
+    """Seconds until the next attempt: what the server asks for, else ever longer, by chance."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.asked if isinstance(error, _TryAgain) else None
+    return GROWING(state) * random.uniform(0.5, 1) if asked is None else asked  # noqa: S311 - no secret

@@ -21,7 +21,10 @@ from bladecheck.runs.engines import Claims, Failure, Outcome, Task, fetch_bytes
 from bladecheck.runs.engines.client import Client, Refused
 from bladecheck.runs.engines.window import unordered
 
-BATCH, BATCH_BYTES, CONNECTIONS = 8, 8 * 2**20, 4
+BATCH, BATCH_BYTES = 8, 8 * 2**20
+"""Pictures and bytes of one request: few enough for the server's default limits, enough that requests cost little."""
+CONNECTIONS = 4
+"""Requests under way at once: more than that only wait in the server's queue, unless it has many cores."""
 
 
 class RefusedPicture(PictureError):

@@ -7,7 +7,6 @@ a decoding pool with an inference thread, and processes (see the performance not
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Generator, Iterable
 
 from bladecheck.core.classifier import Classifier
@@ -15,17 +14,13 @@ from bladecheck.core.images import Picture, PictureLimits
 from bladecheck.core.result import failed, succeeded
 from bladecheck.core.verdict import Policy
 from bladecheck.errors import JudgingFailed, PictureError
+from bladecheck.machine import usable_cores
 from bladecheck.runs import fingerprint
 from bladecheck.runs.engines import Claims, Failure, Outcome, Task, fetch_bytes
 from bladecheck.runs.engines.window import unordered
 
 AHEAD = 4
 """Tasks queued per thread, so that a slow write of the journal starves nobody."""
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class LocalEngine:
@@ -48,11 +43,11 @@ class LocalEngine:
         limits: PictureLimits | None = None,
     ) -> None:
         self._classifier, self._policy, self._limits = classifier, policy or Policy(), limits or PictureLimits()
-        self._workers = workers or cores()
+        self._workers = workers or usable_cores()
         self._pdq: Callable[[Picture], fingerprint.Fingerprint] | None = fingerprint.maker() if near else None
         self.model = classifier.bundle.identity
         self.card = classifier.bundle.manifest.model_dump(mode="json", by_alias=True)
-        self.policy = {"name": self._policy.name, "sha256": self._policy.sha256}
+        self.policy = self._policy.identity
 
     def score(self, tasks: Iterable[Task], claims: Claims) -> Generator[Outcome]:
         """See `Engine.score`."""

@@ -23,16 +23,21 @@ TYPES: dict[Kind, str] = {
     "list": "VARCHAR[]",
     "object": "JSON",
 }
+# Parquet has a type for moments in UTC, which programs show in whatever zone they are asked for.
+PARQUET: dict[Kind, str] = {"object": "VARCHAR", "time": "TIMESTAMPTZ"}
 SUMMARY_TYPES = {"month": "VARCHAR", "account": "VARCHAR", "share_hold": "DOUBLE"}
 LINE_BYTES = 64 * 2**20
 
 
 def write_parquet(export: Export, path: Path) -> None:
-    """One table; times are UTC without a zone, `extra` is JSON text; the metadata names run, model and policy."""
+    """One table; times are typed as UTC, `extra` is JSON text; the metadata names run, model and policy."""
     with _loaded(export) as database:
         labels = {**export.labels, "bladecheck_schema": SCHEMA, "bladecheck_json_schema": json.dumps(json_schema())}
         pairs = ", ".join(f"{key}: {_quoted(value)}" for key, value in labels.items())
-        columns = ", ".join(f"{c.name}::VARCHAR AS {c.name}" if c.kind == "object" else c.name for c in COLUMNS)
+        columns = ", ".join(
+            f"{c.name}::{PARQUET[c.kind]} AS {c.name}" if c.kind in PARQUET else c.name for c in COLUMNS
+        )
+        database.execute("SET TimeZone = 'UTC'")
         database.execute(
             f"COPY (SELECT {columns} FROM predictions) TO {_quoted(str(path))} "  # noqa: S608 - names are ours
             f"(FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{pairs}}})"

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bladecheck.errors import RunError
-from bladecheck.runs.exports import Export, Writer, camtrap, csv, database, jsonl, rocrate, tables, xlsx
+from bladecheck.runs.exports import Export, Writer, camtrap, csv, database, fourcat, jsonl, rocrate, tables, xlsx
 from bladecheck.runs.journal import failure
 
 FORMATS: dict[str, tuple[str, Writer]] = {
@@ -19,6 +19,7 @@ FORMATS: dict[str, tuple[str, Writer]] = {
     "duckdb": ("predictions.duckdb", database.write_duckdb),
     "summary": ("summary", tables.write),
     "camtrap-dp": ("camtrap-dp", camtrap.write),
+    "4cat": ("4cat-annotations.csv", fourcat.write),
     "ro-crate": ("ro-crate", rocrate.write),
 }
 """Name to default file or folder name, and writer."""

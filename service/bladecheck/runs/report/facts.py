@@ -21,7 +21,6 @@ class Facts:
     scores: list[int] = field(default_factory=lambda: [0] * BINS)
     examples: dict[tuple[str, str], Row] = field(default_factory=dict)
     copies: Counter[str] = field(default_factory=Counter)
-    firsts: dict[str, Row] = field(default_factory=dict)
     formats: Counter[str] = field(default_factory=Counter)
     dates: Counter[str] = field(default_factory=Counter)
 

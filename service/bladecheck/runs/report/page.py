@@ -76,6 +76,7 @@ def _context(export: Export, facts: Facts, caveats: list[str], title: str | None
         "title": title or "Pictures of " + _whom([name for name, _ in people]),
         "caveats": caveats,
         "found": next((one["found"] for one in reversed(manifest["sessions"]) if one.get("found")), None),
+        "notes": _notes(manifest),
         "manifest": manifest,
         "card": manifest.get("model_card") or {},
         "timezone": export.timezone,
@@ -97,6 +98,13 @@ def _context(export: Export, facts: Facts, caveats: list[str], title: str | None
         "formats": facts.formats.most_common(),
         "charts": _charts(facts, by_month, people),
     }
+
+
+def _notes(manifest: Mapping[str, Any]) -> list[str]:
+    """What the latest session had to say of the archive: what was not read, and what was decided about its dates."""
+    session: Mapping[str, Any] = next((one for one in reversed(manifest["sessions"]) if one.get("found")), {})
+    dates = [f"Dates of column {column} were taken {why}." for column, why in session.get("date_order", {}).items()]
+    return [*dates, *session.get("warnings", [])]
 
 
 def _charts(facts: Facts, by_month: list[Any], people: list[Any]) -> dict[str, str]:

@@ -1,26 +1,26 @@
-"""The approval record: who used which picture, and on what answer. Made from sealed results; nothing is kept.
+"""What a person decided about checked pictures, what the policy allows, and the record of it. Nothing is kept.
 
-Between the answer and the record the results travel through the browser, sealed with a keyed hash (HMAC-SHA-256,
-RFC 2104) so that nobody can edit them on the way. A finished record is plain text; it is verified by checking the
-same file again, not by a signature.
+Between the answer and the record the results travel through the browser, sealed (see `seals`) so that nobody can edit
+them on the way. A finished record is a file of its own: see `bladecheck.core.record`.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from bladecheck import __version__
+from bladecheck.core import record
 from bladecheck.core.taxonomy import Decision
 from bladecheck.core.verdict import Policy
 from bladecheck.web.pages import seals
-from bladecheck.web.pages.seals import canonical
-from bladecheck.web.pages.wording import OUTCOMES, STATEMENT, USES
+from bladecheck.web.pages.wording import CORRECTIONS, OUTCOMES, STATEMENT, USES
 
-SCHEMA = "bladecheck-record/1"
 MOST_NAME, MOST_REASON, MOST_FILE_NAME = 200, 2000, 200
+REAL_REASON = (3, 15)
+"""Words and characters that a reason has at least, where one is needed."""
+WAITING, DECIDED, APPROVED = "waiting for approval", "decided", "approved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,12 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
-class Approval:
-    """What a person decided: `outcomes` by picture, in order, codes of `wording.OUTCOMES`; who, in which role, why."""
+class Choice:
+    """What was decided about one picture: a code of `wording.OUTCOMES`; was the answer wrong; who approves it."""
 
-    outcomes: tuple[str, ...]
-    approver: str
-    role: str
-    reason: str
+    outcome: str
+    correction: str = ""
+    approver: str = ""
 
 
 def seal(checked: Checked, key: bytes) -> str:
@@ -57,35 +56,93 @@ def unseal(token: str, key: bytes) -> Checked:
     return Checked(**seals.unseal("answer", token, key))
 
 
-def approval_needed(checked: Sequence[Checked], outcomes: Sequence[str], policy: Policy) -> bool:
+def allowed(result: Mapping[str, Any], has_copy: bool, policy: Policy) -> dict[str, str]:
+    """The outcomes that can be chosen for a picture, with their words.
+
+    What could not be read can't be posted as it is; a held picture only where the policy lets someone approve it.
+    """
+    out = [] if has_copy else ["copy"]
+    unread = result["status"] == "failed"
+    if unread or (result["decision"] == Decision.HOLD and not policy.approver_required):
+        out.append("as_is")
+    return {code: text for code, text in OUTCOMES.items() if code not in out}
+
+
+def approval_needed(results: Sequence[Mapping[str, Any]], outcomes: Sequence[str], policy: Policy) -> bool:
     """The policy asks for a name and a reason: a picture that is not clear is to be used."""
     return policy.approver_required and any(
-        item.result["decision"] != Decision.CLEAR and outcome in USES
-        for item, outcome in zip(checked, outcomes, strict=True)
+        result["decision"] != Decision.CLEAR and outcome in USES
+        for result, outcome in zip(results, outcomes, strict=True)
     )
 
 
-def make(checked: Sequence[Checked], approval: Approval, policy: Policy, made_at: str) -> dict[str, Any]:
-    """The record as plain data, with a fingerprint over everything else in it that paper and file can be matched by."""
-    record = {
-        "schema": SCHEMA,
+def is_real(reason: str) -> bool:
+    """A reason that says something."""
+    words, characters = REAL_REASON
+    return len(reason.split()) >= words and len(reason) >= characters
+
+
+def may_approve(approver: str, role: str, policy: Policy) -> bool:
+    """The policy lets this person approve: its list, if it has one, names the person or the role."""
+    listed = {entry.casefold() for entry in policy.approvers}
+    return not listed or bool(listed & {approver.casefold(), role.casefold()})
+
+
+def make(
+    checked: Sequence[Checked],
+    copies: Sequence[Mapping[str, Any] | None],
+    choices: Sequence[Choice],
+    given: Mapping[str, str],
+    policy: Policy,
+    made_at: str,
+    key: bytes | None,
+) -> dict[str, Any]:
+    """The record: plain data with a fingerprint over everything else in it, signed if the force keeps a key.
+
+    Args:
+        checked, copies, choices: by picture, in order; a copy is what was sealed with it, or None.
+        given: what was typed: who decided, who approves, why, and about the post.
+        made_at: when the record was begun (UTC, ISO 8601); part of the form, so that a reload makes the same record.
+    """
+    waiting = bool(given.get("hand_over"))
+    names = ("approver", "approver_role")
+    made = {
+        "schema": record.SCHEMA,
+        "state": WAITING if waiting else APPROVED if given.get("approver") else DECIDED,
         "made_at": made_at,
         "service": {"name": "bladecheck", "version": __version__},
-        "policy": {
-            "name": policy.name,
-            "sha256": policy.sha256,
-            "approver_required": policy.approver_required,
-        },
-        "approval": {"approver": approval.approver, "role": approval.role, "reason": approval.reason},
+        "policy": {**policy.identity, "approver_required": policy.approver_required},
+        "decided_by": {"name": given.get("decider", ""), "role": given.get("decider_role", "")},
+        "approved_by": dict(
+            zip(("name", "role"), ("" if waiting else given.get(one, "") for one in names), strict=True)
+        ),
+        "reason": given.get("reason", ""),
+        "post": {name: given.get(name, "") for name in ("case_number", "platform", "post_date", "post_link")},
+        "handed_over": None,
         "pictures": [
-            {**asdict(item), "outcome": {"code": outcome, "text": OUTCOMES[outcome]}}
-            for item, outcome in zip(checked, approval.outcomes, strict=True)
+            {
+                **asdict(item),
+                "outcome": {"code": choice.outcome, "text": OUTCOMES[choice.outcome]},
+                "copy": copy if choice.outcome == "copy" else None,
+                "approved_by": "" if waiting else choice.approver,
+                "correction": {"code": choice.correction, "text": CORRECTIONS[choice.correction]}
+                if choice.correction
+                else None,
+            }
+            for item, copy, choice in zip(checked, copies, choices, strict=True)
         ],
         "statement": STATEMENT,
     }
-    return {**record, "fingerprint": fingerprint(record)}
+    return record.finished(made, key)
 
 
-def fingerprint(record: Mapping[str, Any]) -> str:
-    """SHA-256, in hex, of the record's canonical JSON without its own fingerprint."""
-    return hashlib.sha256(canonical({k: v for k, v in record.items() if k != "fingerprint"})).hexdigest()
+def approve(handed: Mapping[str, Any], given: Mapping[str, str], moment: str, key: bytes | None) -> dict[str, Any]:
+    """A record that was handed over, approved by somebody: a new record that names the one it came from."""
+    made = {
+        **{name: value for name, value in handed.items() if name not in record.OWN},
+        "state": APPROVED,
+        "approved_by": {"name": given.get("approver", ""), "role": given.get("approver_role", "")},
+        "reason": given.get("reason", "") or handed["reason"],
+        "handed_over": {"fingerprint": handed["fingerprint"], "approved_at": moment},
+    }
+    return record.finished(made, key)

@@ -14,7 +14,7 @@ from PIL import Image
 from bladecheck.core import images, redact
 from bladecheck.core.bundle import Manifest
 from bladecheck.core.images import PictureLimits
-from bladecheck.core.verdict import Evidence
+from bladecheck.core.verdict import KNIFE_CODES, Evidence
 from bladecheck.web.pages import previews, wording
 from bladecheck.web.pages.seals import seal
 from bladecheck.web.workers import Workers
@@ -107,7 +107,7 @@ def suggested(result: Mapping[str, Any], manifest: Manifest) -> tuple[Box, ...]:
 def shows_knife(result: Mapping[str, Any]) -> bool:
     """A knife was found, or may be there."""
     codes = {reason["code"] for reason in result["reasons"]}
-    return result["status"] == "ok" and bool(codes & {"knife", "knife_unsure"})
+    return result["status"] == "ok" and bool(codes & KNIFE_CODES)
 
 
 def _map(result: Mapping[str, Any]) -> Evidence | None:

@@ -1,4 +1,7 @@
-"""bundle.json as tables to read: whatever its `metrics`, `data` and `training` hold is shown, nothing is chosen."""
+"""bundle.json as tables to read: whatever its `metrics`, `data` and `training` hold is shown, nothing is chosen.
+
+The training pipeline writes them: sections of measures (an estimate with its interval), of counts and of settings.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,8 @@ from bladecheck.core.bundle import Bundle, Manifest
 from bladecheck.core.verdict import Policy
 from bladecheck.web.pages.cards import SummaryRow
 
-INTERVALS = (("low", "high"), ("lower", "upper"), ("ci_low", "ci_high"))
-ESTIMATES = ("value", "estimate", "mean", "point")
-DEEPEST = 8
+MEASURE = ("value", "low", "high")
+"""Keys that a measure has; n and positives, the pictures that it rests on, may come with them."""
 NOTE = "In brackets: the interval that goes with an estimate, and how many pictures it rests on (n)."
 
 
@@ -59,12 +61,12 @@ def _thresholds(manifest: Manifest, policy: Policy) -> Block:
     return Block("", "Cut-offs by label", ("Label", "“Hold” from", "“Check” from"), rows)
 
 
-def blocks(title: str, tree: Any, depth: int = 0) -> Iterator[Block]:
-    """Turn any JSON tree into blocks, in order; nothing in it is left out.
+def blocks(title: str, tree: Any, within: bool = False) -> Iterator[Block]:
+    """Turn a section of bundle.json into blocks, in order; nothing in it is left out.
 
     A mapping of measurements becomes a list of facts, a list of mappings or a mapping of mappings alike a table.
     """
-    heading = title if depth else ""
+    heading = title if within else ""
     if isinstance(tree, Mapping) and not _is_leaf(tree):
         leaves = {key: value for key, value in tree.items() if _is_leaf(value)}
         branches = {key: value for key, value in tree.items() if not _is_leaf(value)}
@@ -76,8 +78,7 @@ def blocks(title: str, tree: Any, depth: int = 0) -> Iterator[Block]:
             yield _table("" if leaves else heading, title, [{"": _title(key), **row} for key, row in branches.items()])
             return
         for key, value in branches.items():
-            name = f"{title}: {plain(key)}" if depth else _title(key)
-            yield from [Block(name, name, lines=(str(value),))] if depth > DEEPEST else blocks(name, value, depth + 1)
+            yield from blocks(f"{title}: {plain(key)}" if within else _title(key), value, within=True)
     elif isinstance(tree, Sequence) and not isinstance(tree, str) and tree:
         if all(_is_record(row) for row in tree):
             yield _table(heading, title, list(tree))
@@ -102,47 +103,33 @@ def _table(title: str, caption: str, rows: Sequence[Mapping[str, Any]]) -> Block
 
 def _is_record(value: Any) -> bool:
     """A mapping of single facts: a row of a table."""
-    return isinstance(value, Mapping) and bool(value) and not _interval(value) and all(map(_is_leaf, value.values()))
+    return isinstance(value, Mapping) and bool(value) and not _is_measure(value) and all(map(_is_leaf, value.values()))
 
 
 def _is_leaf(value: Any) -> bool:
     """A single fact: a scalar, a short list of scalars, or an estimate with its interval."""
     if isinstance(value, Mapping):
-        return bool(_interval(value)) or not value
+        return _is_measure(value) or not value
     if isinstance(value, Sequence) and not isinstance(value, str):
         return len(value) <= 12 and all(not isinstance(item, (Mapping, list, tuple)) for item in value)
     return True
 
 
-def _interval(value: Mapping[str, Any]) -> str:
-    """An estimate with its interval in words, or "" if the mapping is none."""
-    bounds = next((pair for pair in INTERVALS if set(pair) <= set(value)), None)
-    if bounds:
-        low, high = value[bounds[0]], value[bounds[1]]
-    elif "interval" in value and isinstance(value["interval"], Sequence) and len(value["interval"]) == 2:
-        low, high = value["interval"]
-        bounds = ("interval", "interval")
-    else:
-        return ""
-    rest = {key: item for key, item in value.items() if key not in bounds}
-    name = next((key for key in (*ESTIMATES, *rest) if key in rest and _within(rest[key], low, high)), None)
-    estimate = ("" if name is None or name in ESTIMATES else plain(name) + " ") + (
-        number(rest.pop(name)) + " " if name else ""
-    )
-    more = ", ".join(f"{plain(key)} {number(item)}" for key, item in rest.items())
-    return f"{estimate}({number(low)} to {number(high)}{'; ' + more if more else ''})"
+def _is_measure(value: Mapping[str, Any]) -> bool:
+    return set(MEASURE) <= set(value)
 
 
-def _within(value: Any, low: Any, high: Any) -> bool:
-    """`value` can be the estimate between the bounds; bounds that could not be had exclude nothing."""
-    numbers = [item for item in (low, value, high) if isinstance(item, (int, float))]
-    return value is None or (isinstance(value, (int, float)) and numbers == sorted(numbers))
+def _measure(value: Mapping[str, Any]) -> str:
+    """An estimate with its interval in words: "0.951 (0.93 to 0.97; n 1200)"."""
+    estimate, low, high = (number(value[key]) for key in MEASURE)
+    more = ", ".join(f"{plain(key)} {number(item)}" for key, item in value.items() if key not in MEASURE)
+    return f"{estimate} ({low} to {high}{'; ' + more if more else ''})"
 
 
 def cell(value: Any) -> str:
     """One fact as text."""
     if isinstance(value, Mapping):
-        return _interval(value) or (json.dumps(value, ensure_ascii=False) if value else "–")
+        return _measure(value) if _is_measure(value) else json.dumps(value, ensure_ascii=False) if value else "–"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(cell(item) for item in value) or "–"
     return number(value)

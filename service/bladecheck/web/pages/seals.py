@@ -8,6 +8,8 @@ import hmac
 import json
 from typing import Any
 
+from bladecheck.core.record import canonical
+
 
 class BrokenSeal(ValueError):
     """A sealed text that was changed on the way, is of another kind, or was sealed under another key."""
@@ -33,11 +35,6 @@ def unseal(kind: str, token: str, key: bytes) -> dict[str, Any]:
         raise BrokenSeal(f"This is a sealed {found['kind']}, not a sealed {kind}.")
     value: dict[str, Any] = found["value"]
     return value
-
-
-def canonical(value: object) -> bytes:
-    """JSON in one way only: sorted keys, no spaces, ASCII."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
 
 def _mac(body: str, key: bytes) -> str:

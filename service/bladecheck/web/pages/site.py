@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from bladecheck import __version__
+from bladecheck.core import record
 from bladecheck.web.pages.error_pages import FriendlyErrors
 from bladecheck.web.pages.wording import SERVICE
 
@@ -41,11 +42,12 @@ class PageProblem:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Templates, the folder name under /static that changes whenever a file does, and the sealing key of this run."""
+    """Templates, the folder under /static that changes with its files, the sealing key of this run, the force's key."""
 
     templates: Environment
     static: str
     key: bytes
+    record_key: bytes | None = None
 
     def render(self, template: str, base: str, values: Mapping[str, Any]) -> str:
         """The page as text; `base` is the path that a proxy serves the application under."""
@@ -82,7 +84,8 @@ def mount_static(app: FastAPI) -> None:
         trim_blocks=True,
         auto_reload=False,
     )
-    app.state.site = Site(templates, static, sealing_key())
+    kept = app.state.settings.record_key
+    app.state.site = Site(templates, static, sealing_key(), record.read_key(kept) if kept else None)
     app.mount(static, VersionedFiles(directory=FOLDER), name="static")
     app.add_middleware(FriendlyErrors, page=_error_page)
 

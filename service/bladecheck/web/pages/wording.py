@@ -150,15 +150,24 @@ ALT_HINT = "Fill in the brackets, and make sure that it is true of the picture y
 OUTCOMES: dict[str, str] = {
     "not_posted": "Do not post it",
     "words_only": "Post words without a picture",
-    "blurred": "Post the blurred or cropped copy",
+    "copy": "Post the copy that was made here",
     "as_is": "Post it as it is",
 }
-USES = ("blurred", "as_is")
+USES = ("copy", "as_is")
+CORRECTIONS: dict[str, str] = {
+    "knife": "There is a knife in it",
+    "no_knife": "There is no knife in it",
+    "other_kind": "The kind of knife is another",
+    "drawn": "It is drawn, printed or a toy",
+}
+"""What a person may say of an answer; kept in the record only."""
+SIGNED = "Signed with the force’s key (HMAC-SHA-256); verify it with: bladecheck record verify"
+UNSIGNED = "Unsigned: the service was started without a key for records"
 
 STATEMENT = (
-    "This record was made by Bladecheck and handed over; the service kept no copy of it, nor of any picture. It is not "
-    "signed electronically. To verify an entry, check the same file again: where the fingerprints of picture, model "
-    "and policy are the same, so are the scores and the decision. The service advises; a person decided."
+    "This record was made by Bladecheck and handed over; the service kept no copy of it, nor of any picture. To verify "
+    "it, use: bladecheck record verify. To verify an entry, check the same file again: where the fingerprints of "
+    "picture, model and policy are the same, so are the scores and the decision. The service advises; a person decided."
 )
 
 

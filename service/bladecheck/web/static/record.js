@@ -10,7 +10,7 @@ export function enhanceRecord(enhance) {
     const form = event.target;
     if (!(form instanceof HTMLFormElement) || !["record-form", "approval-form"].includes(form.id)) return;
     event.preventDefault();
-    if (!form.dataset.sending) send(form, enhance);
+    if (!form.dataset.sending) send(form, enhance, event.submitter);
   });
   for (const name of ["record", "finished"]) {
     const html = kept(name);
@@ -20,8 +20,8 @@ export function enhanceRecord(enhance) {
   if (["record", "finished"].includes(asked)) show(wanted() || "start", { push: false });
 }
 
-async function send(form, enhance) {
-  const body = new FormData(form);
+async function send(form, enhance, submitter) {
+  const body = new FormData(form, submitter);
   // Whoever went back to the answers and comes again finds what was typed before.
   if (form.id === "record-form") for (const [name, value] of Object.entries(kept("typed") || {})) body.append(name, value);
   form.dataset.sending = "yes";
@@ -82,7 +82,7 @@ function fill(name, html, enhance) {
 /** Keep what is typed, as it is typed. */
 function followTyping(form) {
   const read = () => {
-    const values = Object.fromEntries([...new FormData(form)].filter(([name, value]) => typeof value === "string" && !["sealed", "copy", "thumbnail"].includes(name)));
+    const values = Object.fromEntries([...new FormData(form)].filter(([name, value]) => typeof value === "string" && !["sealed", "copy", "thumbnail", "moment"].includes(name)));
     keep("typed", values);
     mark("record", true);
     forget("finished");

@@ -1,0 +1,127 @@
+"""Pictures with a JSON file each: Google Takeout's albums, and the shards that img2dataset writes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from posixpath import basename, dirname
+
+from bladecheck.archives.containers.source import Source
+from bladecheck.archives.data.records import document
+from bladecheck.archives.dates import parse_date
+from bladecheck.archives.item import DateSource, Item
+from bladecheck.archives.names import is_picture_name, is_video_name
+from bladecheck.archives.post import Post, https, platform_of
+from bladecheck.archives.readers.pictures import loose_pictures
+from bladecheck.archives.values import JSON, dict_of, dig, text_of
+
+# Google cuts the ending to keep names short: .supplemental-metadata.json, .supplemental-me.json, .s.json, .json.
+SUPPLEMENT = re.compile(r"\.s[uplemntad-]*(\(\d+\))?\.json$")
+COPY = re.compile(r"^(.*)(\.\w+)(\(\d+\))$")
+
+
+class TakeoutReader:
+    """Google Photos as Takeout gives it. Dates are when a picture was taken; places are dropped."""
+
+    name = "google_takeout"
+    title = "Google Takeout"
+    rooted = True
+
+    def detect(self, source: Source) -> float:
+        sidecars = islice((name for name in source.names() if name.endswith(".json")), 5)
+        return 0.96 if any("photoTakenTime" in _record(source.reading(), name) for name in sidecars) else 0.0
+
+    def read(self, source: Source) -> Iterator[Item]:
+        used: set[str] = set()
+        for name in source.names():
+            if not name.endswith(".json"):
+                continue
+            record = _record(source, name)
+            if "photoTakenTime" in record:
+                used.add(name)
+                yield from source.log.guarded(name, self._items, source, name, record, used)
+            elif "title" in record and basename(name) in ("metadata.json", "shared_album_comments.json"):
+                used.add(name)
+        yield from loose_pictures(source, self.name, used)
+
+    def _items(self, source: Source, name: str, record: Mapping[str, object], used: set[str]) -> list[Item]:
+        moment = parse_date(dig(record, "photoTakenTime", "timestamp"))
+        moment = moment or parse_date(dig(record, "creationTime", "timestamp"))
+        member = _pictured(source, name, text_of(record.get("title")))
+        extra: dict[str, JSON] = {"album": basename(dirname(name))} if dirname(name) else {}
+        origin = source.origin(member or name)
+        kind = DateSource.EXIF if moment else DateSource.NONE
+        words = text_of(record.get("description"))
+        post = Post(self.name, origin, posted_at=moment, posted_at_source=kind, text=words, extra=extra)
+        if member is None:
+            return [post.missing(0, f"its JSON file is here, {record.get('title')} is not")]
+        if member in used:
+            return []
+        used.add(member)
+        return [post.video(0, member=member) if is_video_name(member) else post.stored(0, source, member)]
+
+
+class Img2DatasetReader:
+    """Shards with `KEY.jpg`, `KEY.json` and `KEY.txt`."""
+
+    name = "img2dataset"
+    title = "img2dataset shard"
+
+    def detect(self, source: Source) -> float:
+        sidecars = islice((name for name in source.names() if name.endswith(".json")), 3)
+        return 0.97 if any(_is_sample(_record(source.reading(), name)) for name in sidecars) else 0.0
+
+    def read(self, source: Source) -> Iterator[Item]:
+        used: set[str] = set()
+        pictures = {name.rsplit(".", 1)[0]: name for name in source.names() if is_picture_name(name)}
+        for name in source.names():
+            stem = name.rsplit(".", 1)[0]
+            if name.endswith("_stats.json"):
+                used.add(name)
+            elif name.endswith(".json"):
+                record = _record(source, name)
+                if _is_sample(record):
+                    used.update((name, stem + ".txt"))
+                    yield from source.log.guarded(name, self._items, source, name, record, pictures.get(stem), used)
+        yield from loose_pictures(source, self.name, used)
+
+    def _items(
+        self, source: Source, name: str, record: Mapping[str, object], member: str | None, used: set[str]
+    ) -> list[Item]:
+        url = https(record.get("url"))
+        extra: dict[str, JSON] = {"key": text_of(record.get("key"))}
+        post = Post(
+            self.name, source.origin(name), platform=platform_of(url), text=text_of(record.get("caption")), extra=extra
+        )
+        if member:
+            used.add(member)
+            return [post.stored(0, source, member, media_url=url)]
+        why = text_of(record.get("error_message")) or "it was not downloaded"
+        return [post.remote(0, url, detail=why)] if url else [post.missing(0, why)]
+
+
+def _record(source: Source, name: str) -> Mapping[str, object]:
+    return dict_of(document(source, name))
+
+
+def _is_sample(record: Mapping[str, object]) -> bool:
+    return {"key", "url", "status", "original_width"} <= record.keys()
+
+
+def _pictured(source: Source, name: str, title: str | None) -> str | None:
+    """The picture that a sidecar is about: named in it, or by its own name without the ending."""
+    folder = f"{dirname(name)}/" if dirname(name) else ""
+    stem = basename(name)
+    number = (match[1] or "") if (match := SUPPLEMENT.search(stem)) else ""
+    stem = SUPPLEMENT.sub("", stem) if match else stem.removesuffix(".json")
+    if copied := COPY.match(stem):
+        stem, number = copied[1] + copied[2], copied[3]
+    base, dot, end = stem.rpartition(".")
+    tries = [f"{base}{number}{dot}{end}", f"{stem}{number}"]
+    if title and not number:
+        tries.append(title)
+    found = next((folder + attempt for attempt in tries if folder + attempt in source), None)
+    return found or next(
+        (folder + stem + e for e in (".jpg", ".jpeg", ".png", ".heic", ".mp4") if folder + stem + e in source), None
+    )

@@ -1,0 +1,152 @@
+"""What a record allows, who may approve it, handing it over, and verifying it from the command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+
+from bladecheck.core.record import fingerprint, new_key
+from serving import COMMAND, environment
+
+Serve = Callable[..., AbstractContextManager[str]]
+WHY = "The public can help to find its owner."
+
+
+def ask(page: Page, site: str, *files: Path) -> None:
+    page.goto(site)
+    page.set_input_files("input[type=file]", list(files))
+    page.get_by_role("button", name="Check pictures").click()
+    page.locator("#results-title", has_text="checked").wait_for()
+    page.get_by_role("button", name="Make a record").click()
+    page.get_by_role("heading", name="Make a record of this check").wait_for()
+
+
+def download(page: Page, link: str) -> bytes:
+    with page.expect_download() as found:
+        page.get_by_role("link", name=link).click()
+    return Path(found.value.path()).read_bytes()
+
+
+def test_a_reload_makes_the_same_record(plain_page: Page, site: str, pictures: dict[str, Path]) -> None:
+    page = plain_page
+    ask(page, site, pictures["clear"])
+    page.locator("#outcome-1").check()
+    page.get_by_role("button", name="Make the record").click()
+    before = json.loads(download(page, "Download as data (JSON)"))
+    page.wait_for_timeout(1100)
+    page.reload()
+    assert json.loads(download(page, "Download as data (JSON)")) == before
+    expect(page.locator(".bc-record")).to_contain_text(before["fingerprint"])
+
+
+def test_only_outcomes_that_the_policy_allows(
+    page: Page, site: str, strict_site: str, pictures: dict[str, Path]
+) -> None:
+    ask(page, site, pictures["hold"], pictures["broken"], pictures["clear"])
+    rows = [page.locator(f"[name=outcome-{number}]").all() for number in (1, 2, 3)]
+    assert [[one.get_attribute("value") for one in row] for row in rows] == [
+        ["not_posted", "words_only", "copy"],
+        ["not_posted", "words_only"],
+        ["not_posted", "words_only", "copy", "as_is"],
+    ]
+    ask(page, strict_site, pictures["hold"])
+    page.get_by_label("Post it as it is").check()
+    page.get_by_label("Full name of who approves").fill("Ann Example")
+    page.get_by_label("Why this is necessary and right").fill("because")
+    page.get_by_role("button", name="Make the record").click()
+    expect(page.locator(".govuk-error-summary")).to_contain_text("Enter why this is necessary and right, in a sentence")
+    page.get_by_label("Why this is necessary and right").fill(WHY)
+    page.get_by_role("button", name="Make the record").click()
+    expect(page.locator(".bc-record")).to_contain_text("Post it as it is")
+
+
+def test_each_picture_shows_on_the_form(page: Page, site: str, pictures: dict[str, Path]) -> None:
+    ask(page, site, pictures["hold"], pictures["broken"])
+    expect(page.locator(".bc-thumbnail img")).to_have_count(1)
+    assert page.locator(".bc-thumbnail img").evaluate("(image) => image.naturalWidth") == 200
+
+
+def test_only_who_is_listed_may_approve(page: Page, serve: Serve, pictures: dict[str, Path], tmp_path: Path) -> None:
+    policy = tmp_path / "mine.toml"
+    policy.write_text(
+        'name = "mine"\nsummary = "A test."\napprover_required = true\napprovers = ["Head of News", "Ann Example"]\n'
+    )
+    with serve(str(policy)) as site:
+        ask(page, site, pictures["hold"])
+        page.get_by_label("Post the copy that was made here").check()
+        page.get_by_label("Full name of who approves").fill("Bea Example")
+        page.get_by_label("Why this is necessary and right").fill(WHY)
+        page.get_by_role("button", name="Make the record").click()
+        expect(page.locator(".govuk-error-summary")).to_contain_text("these approve: Head of News, Ann Example")
+        page.locator("#approver_role").fill("head of news")
+        page.get_by_role("button", name="Make the record").click()
+        expect(page.locator(".bc-record")).to_contain_text("Bea Example, head of news")
+
+
+def verify(*arguments: object) -> tuple[int, str]:
+    command = [*COMMAND[:-1], "record", "verify", *map(str, arguments)]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_record_is_handed_over_approved_and_verified(
+    browser: Browser, page: Page, serve: Serve, pictures: dict[str, Path], tmp_path: Path
+) -> None:
+    key, handed, altered, approved, copy = (
+        tmp_path / name for name in ("key", "handed", "altered", "approved", "copy")
+    )
+    key.write_text(new_key())
+    with serve("only-when-necessary", record_key=str(key)) as site:
+        ask(page, site, pictures["hold"])
+        page.get_by_label("Post the copy that was made here").check()
+        page.get_by_role("button", name="Hand over for approval").click()
+        expect(page.locator(".govuk-error-summary")).to_contain_text("Enter the full name of who decided")
+        page.locator("#decider").fill("Bea Example")
+        page.get_by_role("button", name="Hand over for approval").click()
+        expect(page.locator(".bc-record")).to_contain_text("This record waits for approval.")
+        handed.write_bytes(download(page, "Download as data (JSON)"))
+        for _ in range(2):
+            page.go_back(wait_until="commit")
+        copy.write_bytes(download(page, "Download the covered copy"))
+        altered.write_text(handed.read_text().replace("Bea Example", "Eve Example"))
+        approve(browser, site, altered, handed, approved)
+    made = json.loads(approved.read_text())
+    assert (made["decided_by"]["name"], made["approved_by"]["name"]) == ("Bea Example", "Ann Example")
+    assert made["handed_over"]["fingerprint"] == json.loads(handed.read_text())["fingerprint"]
+    code, said = verify(approved, pictures["hold"], copy, "--key", key)
+    assert code == 0, said
+    for part in ("unaltered", "signature is valid", f"{copy}: the copy of hold.png", "the picture hold.png"):
+        assert part in said
+    assert verify(approved, pictures["clear"])[0] == 2
+    assert verify(altered)[0] == 2
+    made["approved_by"]["name"] = "Eve Example"
+    altered.write_text(json.dumps({**made, "fingerprint": fingerprint(made)}))
+    assert verify(altered)[0] == 0, "a new fingerprint alone looks fine"
+    code, said = verify(altered, "--key", key)
+    assert (code, "WRONG" in said) == (2, True)
+    assert "bad_record" in verify(pictures["hold"])[1]
+
+
+def approve(browser: Browser, site: str, altered: Path, handed: Path, approved: Path) -> None:
+    """Somebody else, on their own page, without scripts."""
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(site)
+    page.get_by_role("link", name="Approve a record that was handed to you").click()
+    page.get_by_label("Record as data").set_input_files(altered)
+    page.get_by_role("button", name="Open the record").click()
+    expect(page.locator(".govuk-error-summary")).to_contain_text("This record was altered")
+    page.get_by_label("Record as data").set_input_files(handed)
+    page.get_by_role("button", name="Open the record").click()
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator(".govuk-error-summary")).to_contain_text("Enter the full name of who approves this")
+    page.get_by_label("Full name of who approves").fill("Ann Example")
+    page.get_by_label("Why this is necessary and right").fill(WHY)
+    page.get_by_role("button", name="Approve").click()
+    approved.write_bytes(download(page, "Download as data (JSON)"))
+    context.close()
