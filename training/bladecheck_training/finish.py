@@ -23,6 +23,7 @@ TITLES = {
     "police": "police, cross-validated (trunk without police pictures, heads with the other folds)",
     "unseen": "police, no police picture in training",
 }
+SEEN = " (the scores of knife are the parent's, whose heads have seen these pictures)"
 KEPT = {
     "dev": "dev (never trained on)",
     "police": "police: kinds, other weapons and map cross-validated; NOT the scores of knife and gun and the features, "
@@ -62,7 +63,11 @@ def ship(study: Study, write: Callable[[Path], export.Written], target: Path, pa
     maps, occupied = mapped(study, found)
     measured |= maps | compression(study, target, written, sets, fitted) | left_out.measured(study)
     measured |= {
-        f"slices of {name}": evaluate.slices(sets[name].by(fitted.rule), fitted) for name in sets if name != "unseen"
+        f"slices of {name}{SEEN if study.kept and name == 'police' else ''}": evaluate.slices(
+            sets[name].by(fitted.rule), fitted
+        )
+        for name in sets
+        if name != "unseen"
     }
     notes = {
         "views of training pictures": len(study.training_views(())),
