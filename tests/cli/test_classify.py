@@ -39,7 +39,7 @@ def test_json_is_one_result_a_line_in_the_documented_shape(run: Any, pictures: P
     for row in found:
         assert {"path", "status", "decision", "reasons", "scores", "blade", "image", "model"} <= set(row)
         assert row["status"] == "ok"
-        assert set(row["scores"]) == {"knife", "gun"}
+        assert set(row["scores"]) == {"knife", "gun", "other_weapon"}
         assert sum(row["blade"].values()) == pytest.approx(1)
         assert {"sha256", "width", "height", "format"} <= set(row["image"])
         assert set(row["model"]) == {"name", "version", "sha256"}
