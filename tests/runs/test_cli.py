@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from score_helpers import exported, fill
+from tiny import RED
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -102,3 +104,19 @@ def test_x_archive_of_the_shared_samples(bladecheck: Command, shared: Path, tiny
     assert sum(row["status"] == "ok" for row in rows) == expected["images_local"]
     assert sum(row["status"] == "video_skipped" for row in rows) == expected["videos"]
     assert {row["account"] for row in rows if not row["is_repost"]} == {expected["account"]}
+
+
+def test_the_date_taken_is_read_when_asked(bladecheck: Command, tiny_path: Path, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9003] = "2024:03:01 10:11:12"
+    (tmp_path / "p").mkdir()
+    Image.new("RGB", (40, 40), RED).save(tmp_path / "p" / "a.jpg", exif=exif)
+    found = []
+    for name, options in (("without", []), ("with", ["--exif-dates"])):
+        done = bladecheck("score", tmp_path / "p", "-o", tmp_path / name, "--bundle", tiny_path, *options)
+        assert done.returncode == 0, done.stderr
+        (row,) = exported(tmp_path / name)
+        found.append((row["posted_at"], row["posted_at_source"], row["row_id"]))
+    assert found[0][:2] == (None, "none")
+    assert found[1][:2] == ("2024-03-01T10:11:12Z", "exif")
+    assert found[0][2] == found[1][2], "a row is the same row, dated or not"

@@ -4,7 +4,7 @@ OK = 0
 USAGE = 1
 """Wrong usage, or something that the user can put right: a missing file, a foreign run, a setting out of range."""
 SOME_FAILED = 2
-"""Ran to the end, and some pictures could not be read."""
+"""Ran to the end, and not all is well: pictures not readable, rows left out, shards missing, figures that differ."""
 NO_MODEL = 3
 """No usable bundle."""
 INTERRUPTED = 130

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-EXIT_PARTIAL = 2
+from bladecheck.cli import exit_codes
 
 
 def merge(
@@ -41,4 +41,4 @@ def merge(
     if merged.missing:
         print(f"Without shard {', '.join(map(str, merged.missing))}: totals of this run are not the archive's.")
     print(f"Next: bladecheck report {run}\n      bladecheck export {run} --format csv")
-    return EXIT_PARTIAL if merged.missing else 0
+    return exit_codes.SOME_FAILED if merged.missing else 0

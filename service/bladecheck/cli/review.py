@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bladecheck.cli import exit_codes
 from bladecheck.cli.sample_options import ArchivePath, By, CountBy, Reposts, RunArgument, count_of, domains_of
 from bladecheck.errors import BladecheckError, RunError
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from bladecheck.runs.counts.labels import Role
     from bladecheck.runs.counts.opened import Opened
 
-EXIT_LEFT_OUT, NAMED = 2, 20
+NAMED = 20
 
 
 def review(
@@ -147,4 +148,4 @@ def _import(opened: Opened, source: Path, who: str, role: Role) -> int:
     if len(done.left_out) > NAMED:
         print(f"bladecheck: {len(done.left_out) - NAMED:,} more were left out.", file=sys.stderr)
     print(f"Next: bladecheck estimate {opened.folder.path}")
-    return EXIT_LEFT_OUT if done.left_out else 0
+    return exit_codes.SOME_FAILED if done.left_out else 0

@@ -25,6 +25,7 @@ from bladecheck.cli.score_options import (
     Beside,
     Bundle,
     DryRun,
+    ExifDates,
     Fetch,
     Format,
     HashInputs,
@@ -70,6 +71,7 @@ def score(
     side_by_side: Beside = False,
     format: Format = None,
     mapping: Mapping = None,
+    exif_dates: ExifDates = False,
     timezone: Zone = None,
     near: Near = None,
     shard: Part = None,
@@ -98,7 +100,7 @@ def score(
         print(f"{len(entries):,} inputs hashed into {output / shards.INPUTS}; shards of {output} take them over.")
         return 0
     hosts = (*archives.DEFAULT_HOSTS, *(fetch_host or ()))
-    with archives.open_archive(archive, format=format, mapping=_mapping(mapping)) as opened:
+    with archives.open_archive(archive, format=format, mapping=_mapping(mapping), exif_dates=exif_dates) as opened:
         found = opened.describe()
         _announce(opened, found)
         folder = RunFolder(output / part.name if part else output)

@@ -50,6 +50,10 @@ HashInputs = Annotated[
     bool,
     typer.Option("--hash-inputs", help="Hash the inputs into RUN for all shards to take over, and stop."),
 ]
+ExifDates = Annotated[
+    bool,
+    typer.Option("--exif-dates", help="Open loose pictures without a date in their name for the date taken in them."),
+]
 Zone = Annotated[
     str | None,
     typer.Option(help="Whose months the counts go by, such as Europe/London. Default: the run's; at first UTC."),

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bladecheck.cli import exit_codes
 from bladecheck.cli.sample_options import ArchivePath, RunArgument
 from bladecheck.core import policy_file
 from bladecheck.errors import RunError
 
 if TYPE_CHECKING:
     from bladecheck.runs.verify import Checked
-
-EXIT_DIFFERS = 2
 
 
 def verify(
@@ -58,7 +57,7 @@ def verify(
             print(f"ok       {line}")
         for line in one.wrong:
             print(f"differs  {line}")
-    return EXIT_DIFFERS if any(one.wrong for one in checked) else 0
+    return exit_codes.SOME_FAILED if any(one.wrong for one in checked) else 0
 
 
 def _estimated(run: Path) -> str | None:

@@ -199,11 +199,9 @@ def test_leaving_with_unsaved_work_warns(page: Page, site: str, pictures: dict[s
         page.get_by_role("button", name="Make the record").click()
         save = page.get_by_role("link", name="Download as data (JSON)")
     save.wait_for()
-    page.wait_for_timeout(1100)
     assert leave(page) == ["beforeunload"]
     with page.expect_download():
         save.click()
-    page.wait_for_timeout(1100)
     assert leave(page) == []
 
 

@@ -15,10 +15,18 @@ function warn(event) {
   if (!staying) event.preventDefault();
 }
 
-document.addEventListener("click", (event) => {
+// Asked last, at the window: what a script has taken over, and a download, leads nowhere, and then leaving is leaving.
+window.addEventListener("click", (event) => {
   const link = event.target.closest?.("a[href]");
-  if (link && link.origin === location.origin && !link.target && !event.ctrlKey && !event.metaKey) staying = true;
-  setTimeout(() => { staying = false; }, 1000);
-}, true);
-document.addEventListener("submit", () => { staying = true; }, true);
+  const leads = link && link.origin === location.origin && !link.target && !link.hasAttribute("download");
+  if (leads && !event.defaultPrevented && !event.ctrlKey && !event.metaKey) stayForNow();
+});
+window.addEventListener("submit", (event) => {
+  if (!event.defaultPrevented) stayForNow();
+});
 window.addEventListener("pageshow", () => { staying = false; });
+
+function stayForNow() {
+  staying = true;
+  setTimeout(() => { staying = false; }, 1000); // it did not lead away after all: a page that did not answer
+}
