@@ -415,9 +415,11 @@ one.addEventListener("keydown", (event) => {
   actions[id]();
 });
 one.addEventListener("close", async () => {
+  const place = opened; // the browser has given the focus back to the picture that was opened first
   opened = null;
   at("large").removeAttribute("src");
   await load();
+  focus = Math.min(place, Math.max(0, found.tiles.length - 1));
   showFocus(true);
 });
 
