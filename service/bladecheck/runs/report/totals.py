@@ -25,7 +25,9 @@ def estimated(found: Mapping[str, Any] | None) -> dict[str, Any]:
 def intervals(lines: Sequence[Mapping[str, Any]]) -> str:
     """A chart with a line from limit to limit each, and a dot only where there is an estimate."""
     shown = [line for line in lines if line["domain"] != "all"] or list(lines)
-    top = max((line["high"] for line in shown), default=0) or 1
+    top = max((line["high"] for line in shown), default=0)
+    if not top:
+        return _picture(ROW + 4, '<text x="20" y="20">none</text>')
     space, drawn = WIDTH - LABELS - RIGHT, []
     for place, line in enumerate(shown):
         middle = place * ROW + ROW / 2
@@ -42,10 +44,14 @@ def intervals(lines: Sequence[Mapping[str, Any]]) -> str:
             dot = LABELS + space * line["estimate"] / top
             drawn.append(f'<circle cx="{dot:.1f}" cy="{middle:.1f}" r="5" fill="#1d3c63"/>')
         drawn.append(f'<text x="{right + 8:.1f}" y="{middle + 4:.0f}">{line["at_most"]:,}</text>')
+    return _picture(len(shown) * ROW + 4, "".join(drawn))
+
+
+def _picture(height: int, drawn: str) -> str:
     title = "Estimates with their intervals; a dashed line without a dot has too few labels for an estimate"
     return (
-        f'<svg viewBox="0 0 {WIDTH} {len(shown) * ROW + 4}" role="img" aria-label="{title}" '
-        f'xmlns="http://www.w3.org/2000/svg">{"".join(drawn)}</svg>'
+        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{title}" '
+        f'xmlns="http://www.w3.org/2000/svg">{drawn}</svg>'
     )
 
 
