@@ -21,6 +21,7 @@ from bladecheck.errors import RunError
 from bladecheck.runs.counts.labels import LabelFile
 from bladecheck.runs.counts.opened import open_sample
 from bladecheck.runs.counts.sample import LABELS
+from bladecheck.runs.verify import draw_and_labels
 from invented import Invented, answer, archive, run
 
 
@@ -229,6 +230,54 @@ def test_scoring_anew_changes_nothing_and_other_bytes_lose_their_label(tmp_path:
     run(tmp_path / "run", [replace(one, bytes_of=f"new {one.name}") for one in pictures])
     with pytest.raises(RunError, match="Nothing is labelled"):
         estimate(tmp_path / "run")
+
+
+def test_a_grown_archive_is_drawn_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pictures = archive(480, 0.1)
+    path, table, answers = tmp_path / "run", tmp_path / "sample.csv", tmp_path / "a.csv"
+    truth = run(path, pictures[:320])
+    review(path, labels=100, export=table)
+    review(path, import_=answer(table, truth, answers))
+    before, labels = json.loads((path / "review/plan.json").read_text()), (path / "review" / LABELS).read_bytes()
+    with pytest.raises(RunError, match="Nothing came into the run"):
+        review(path, redraw=True)
+    (path / "journal.jsonl").unlink()
+    truth = run(path, pictures[5:])
+    capsys.readouterr()
+    review(path, labels=100, export=table)
+    assert "160 pictures came into the run after the draw" in capsys.readouterr().err
+    estimate(path)
+    assert "--redraw" in capsys.readouterr().out
+    assert review(path, redraw=True, labels=150) == 0
+    assert "160 pictures came, 5 left; 150 of 475 drawn with the same seed" in capsys.readouterr().out
+    after = json.loads((path / "review/plan.json").read_text())
+    assert after["seed"] == before["seed"] == hashlib.sha256((path / "review/frame.csv").read_bytes()).hexdigest()
+    assert json.loads((path / "review/plan-1.json").read_text()) == before
+    assert (path / "review" / LABELS).read_bytes() == labels
+    opened = open_sample(path)
+    ranks = {row: hashlib.sha256(f"{before['seed']}:{row}".encode()).hexdigest() for row in truth}
+    for stratum, count in after["batches"][0]["strata"].items():
+        units = sorted((row for row in truth if opened.sample.frame[row] == stratum), key=lambda row: ranks[row])
+        assert set(units[:count]) <= set(opened.sample.drawn())
+    waiting = [
+        row for row, sha256 in opened.queue("first", opened.labels) if not opened.labels.given("first", row, sha256)
+    ]
+    assert 0 < len(waiting) < 300 - 100  # most answers count again
+    review(path, export=table)
+    review(path, import_=answer(table, truth, answers))
+    found = estimated(path)
+    assert (found["total"]["size"], found["total"]["labelled"], found["labels"]["waiting"]) == (475, 150, 0)
+    assert found["not_covered"]["scored_after_the_draw"] == 0
+    assert found["total"]["low"] <= sum(one.knife for one in truth.values()) <= found["total"]["high"]
+    checked = draw_and_labels(opened)
+    assert not checked.wrong
+    assert "only an earlier draw had" in " ".join(checked.said)
+    with LabelFile(path / "review" / LABELS) as file:
+        foreign = next(row for row in truth if row not in {*opened.sample.drawn(), *opened.sample.drawn_before()})
+        file.put(foreign, "0" * 64, "yes", "A")
+    assert any(foreign in line for line in draw_and_labels(opened).wrong)
+    (path / "review/frame.csv").write_text("row_id,stratum\n")
+    assert any("The seed is" in line for line in draw_and_labels(open_sample(path)).wrong)
 
 
 def test_two_labellers_disagree_and_settle(tmp_path: Path) -> None:

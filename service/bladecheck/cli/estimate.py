@@ -49,6 +49,8 @@ def estimate(
         print(f"  {domain(one)}")
     for warning in found["warnings"]:
         print(f"Note: {warning}")
+    if found["not_covered"]["scored_after_the_draw"]:
+        print(f"To cover what came into the run after the draw: bladecheck review {run} --redraw")
     print(_table(found))
     print(f"{run}/estimate.json, estimate.csv and strata.csv have it all. Next: bladecheck report {run}")
     return 0

@@ -33,6 +33,11 @@ class Opened:
     def labels(self) -> Labels:
         return read(self.sample.path / LABELS)
 
+    @property
+    def came(self) -> int:
+        """How many units came into the run after the draw."""
+        return sum(name not in self.sample.frame for name in self.frame.units)
+
     def queue(self, role: Role, labels: Labels) -> list[tuple[str, str]]:
         """What this role looks at, in order: row_id and sha256."""
         return queue(self.frame.units, self.sample.drawn(), self.sample.frame, labels, role)
