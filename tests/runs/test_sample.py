@@ -12,13 +12,17 @@ from typing import Any
 
 import pytest
 import typer
+from scipy.stats import betabinom
 
 from bladecheck.cli.estimate import estimate
 from bladecheck.cli.export import export as export_rows
 from bladecheck.cli.plan import plan
+from bladecheck.cli.report import report
 from bladecheck.cli.review import review
 from bladecheck.errors import RunError
+from bladecheck.runs.counts import alike
 from bladecheck.runs.counts.labels import LabelFile
+from bladecheck.runs.counts.limits import Cell
 from bladecheck.runs.counts.opened import open_sample
 from bladecheck.runs.counts.sample import LABELS
 from bladecheck.runs.verify import draw_and_labels
@@ -313,6 +317,44 @@ def test_an_answer_from_someone_else_does_not_overwrite(labelled: Path, capsys: 
     assert "was answered by A already; --second" in capsys.readouterr().err
     assert review(labelled, import_=labelled.parent / "answers.csv", who="A") == 0
     assert "0 answers taken, 300 known already" in capsys.readouterr().out
+
+
+def test_ranges_that_assume_alike_errors_lie_apart(labelled: Path) -> None:
+    with pytest.raises(typer.BadParameter, match="--by"):
+        estimate(labelled, assume_alike=True)
+    found = estimated(labelled, by="account,month", assume_alike=True)
+    lines = read(labelled / "assume-alike.csv")
+    assert [line["domain"] for line in lines] == [one["domain"] for one in found["domains"]]
+    truth = dict.fromkeys((line["domain"] for line in lines), 0)
+    for one in archive(1_500, 0.06):
+        assert one.date
+        truth[f"{one.account}, {one.date:%Y-%m}"] += one.knife
+    inside = [int(line["range_low"]) <= truth[line["domain"]] <= int(line["range_high"]) for line in lines]
+    assert sum(inside) / len(inside) > 0.85
+    for line, one in zip(lines, found["domains"], strict=True):
+        assert int(line["yes"]) <= int(line["range_low"])
+        assert int(line["range_high"]) < one["at_most"]  # narrower than what is known without the assumption
+    report(labelled)
+    html = (labelled / "report.html").read_text()
+    assert "Range if the model errs alike everywhere" in html
+    assert html.count('height="16" fill="url(#hatched)"') >= len(lines)
+    estimate(labelled, by="account,month")
+    assert not (labelled / "assume-alike.csv").exists()
+    report(labelled)
+    assert "errs alike" not in (labelled / "report.html").read_text()
+
+
+def test_a_range_is_what_adding_up_gives() -> None:
+    whole = {"a": Cell("a", 100, 20, 1), "b": Cell("b", 50, 10, 6)}
+    cells = [Cell("a", 5, 1, 0), Cell("b", 4, 1, 1)]
+    chances = [0.0] * 8
+    for low in range(5):
+        for high in range(4):
+            chances[low + high] += betabinom.pmf(low, 4, 1.5, 19.5) * betabinom.pmf(high, 3, 6.5, 4.5)
+    sums = [sum(chances[: count + 1]) for count in range(8)]
+    first, last = next(k for k in range(8) if sums[k] > 0.025), next(k for k in range(8) if sums[k] >= 0.975)
+    assert alike._range(cells, whole, 0.95) == (1 + first, 1 + last)
+    assert alike._range([Cell("a", 3, 3, 2)], whole, 0.95) == (2, 2)
 
 
 def test_undo_is_a_further_line_and_a_torn_line_is_none(labelled: Path) -> None:

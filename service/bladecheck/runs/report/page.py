@@ -28,8 +28,9 @@ ABOUT_ERRORS = {
 
 
 def render(
-    export: Export, caveats: list[str], title: str | None = None, estimate: Mapping[str, Any] | None = None
-) -> str:
+    export: Export, caveats: list[str], title: str | None = None, estimate: Mapping[str, Any] | None = None,
+    alike: Sequence[Mapping[str, Any]] = (),
+) -> str:  # fmt: skip
     """The HTML of the report.
 
     Args:
@@ -37,6 +38,7 @@ def render(
         caveats: what is not whole about the run, in sentences.
         title: of the report; None makes one of the accounts.
         estimate: estimate.json, where a sample was labelled.
+        alike: ranges of domains that hold if the model errs alike everywhere.
 
     Raises:
         RunError: the template library is missing.
@@ -53,7 +55,9 @@ def render(
     )  # fmt: skip
     environment.filters["number"] = lambda value: f"{value:,}" if isinstance(value, int) else "–"
     environment.filters["percent"] = lambda value: "–" if value is None else f"{100 * value:.1f} %"
-    return environment.get_template(TEMPLATE).render({**_context(export, facts, caveats, title), **estimated(estimate)})
+    return environment.get_template(TEMPLATE).render(
+        {**_context(export, facts, caveats, title), **estimated(estimate, alike)}
+    )
 
 
 def save(html: str, target: Path) -> None:
