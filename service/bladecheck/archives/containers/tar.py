@@ -13,8 +13,9 @@ from typing import IO, BinaryIO, cast
 
 from bladecheck.archives.containers.gzip_stream import SeekableGzip
 from bladecheck.archives.containers.limits import MIB, ArchiveLimits
+from bladecheck.archives.containers.remote import RemoteFile, RemotePath
 from bladecheck.archives.containers.source import Source
-from bladecheck.archives.containers.streams import DAMAGE
+from bladecheck.archives.containers.streams import DAMAGE, Window
 from bladecheck.archives.names import normal, refusal
 from bladecheck.errors import ArchiveError, DamagedArchive
 from bladecheck.file_formats import container_kind
@@ -60,6 +61,7 @@ class TarSource(Source):
         super().__init__(path, limits)
         self._lock = threading.Lock()
         self._file = _packed_file(path, limits)
+        self._ranged = _ranged(path, self._file)
         self._where: dict[str, tuple[int, int]] = {}
         self._untrusted: str | None = None
         try:
@@ -102,6 +104,10 @@ class TarSource(Source):
             raise DamagedArchive(
                 f"{self.path.name} is damaged ({self._untrusted}), and any of its files may be what is damaged"
             )
+        if self._ranged:
+            start, size = self._where[name]
+            self._ranged.expect(start, size)
+            return cast(BinaryIO, io.BufferedReader(_Ranged(self._ranged, start, size), MIB))
         return cast(BinaryIO, io.BufferedReader(_Member(self._file, self._lock, *self._where[name])))
 
     def _index(self) -> None:
@@ -173,13 +179,33 @@ class _Member(io.RawIOBase):
         return len(data)
 
 
+class _Ranged(Window):
+    """One member of a plain tar in an object store, read without waiting for other members."""
+
+    def readinto(self, buffer: object) -> int:
+        count = super().readinto(buffer)
+        if not count and self._at < self._size and memoryview(buffer).nbytes:  # type: ignore[arg-type]
+            raise EOFError("the tar ends inside this file")
+        return count
+
+
+def _ranged(path: Path, file: IO[bytes]) -> RemoteFile | None:
+    """A tar in an object store to be read by ranges, if it is not packed."""
+    plain = not isinstance(file, bz2.BZ2File | lzma.LZMAFile) and not _is_gzip(file)
+    return RemoteFile(path) if isinstance(path, RemotePath) and plain else None
+
+
+def _is_gzip(file: IO[bytes]) -> bool:
+    return isinstance(file, io.BufferedReader) and isinstance(file.raw, SeekableGzip)
+
+
 def _packed_file(path: Path, limits: ArchiveLimits) -> IO[bytes]:
     with path.open("rb") as file:
         kind = container_kind(file.read(262))
     if kind == "gzip":
         return cast(IO[bytes], io.BufferedReader(SeekableGzip(path, limits), 64 * 1024))
     if kind == "bzip2":
-        return cast(IO[bytes], bz2.BZ2File(path))
+        return cast(IO[bytes], bz2.BZ2File(path.open("rb")))
     if kind == "xz":
-        return cast(IO[bytes], lzma.LZMAFile(path))
+        return cast(IO[bytes], lzma.LZMAFile(path.open("rb")))
     return path.open("rb")
