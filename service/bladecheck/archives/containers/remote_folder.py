@@ -27,8 +27,8 @@ class RemoteFolder(Source):
         self._remote = path
         self._found: dict[str, Object] = {}
         begin = len(path.key) + 1 if path.key else 0
-        if len(objects) > limits.members:
-            raise ArchiveError(f"{path} holds more than {limits.members} files")
+        if len(objects) > limits.files:
+            raise ArchiveError(f"{path} holds more than {limits.files:,} objects; give what lies below it one by one")
         for one in objects:
             name = normal(one.key[begin:])
             while name in self._found:

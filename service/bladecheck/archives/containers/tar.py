@@ -111,7 +111,7 @@ class TarSource(Source):
         return cast(BinaryIO, io.BufferedReader(_Member(self._file, self._lock, *self._where[name])))
 
     def _index(self) -> None:
-        total = 0
+        total, most = 0, self.limits.files if _is_plain(self._file) else self.limits.members
         with tarfile.open(fileobj=cast(IO[bytes], _Careful(self._file)), mode="r:") as tar:
             while (info := tar.next()) is not None:
                 # tarfile keeps every header it has seen; a few kB each, for nothing.
@@ -119,7 +119,7 @@ class TarSource(Source):
                 if info.isdir():
                     continue
                 total += info.size
-                if len(self._where) >= self.limits.members or total > self.limits.total_bytes:
+                if len(self._where) >= most or total > self.limits.total_bytes:
                     raise ArchiveError("it holds too many files or bytes")
                 self._add(info)
             self._check_end(tar.offset)
@@ -191,12 +191,13 @@ class _Ranged(Window):
 
 def _ranged(path: Path, file: IO[bytes]) -> RemoteFile | None:
     """A tar in an object store to be read by ranges, if it is not packed."""
-    plain = not isinstance(file, bz2.BZ2File | lzma.LZMAFile) and not _is_gzip(file)
-    return RemoteFile(path) if isinstance(path, RemotePath) and plain else None
+    return RemoteFile(path) if isinstance(path, RemotePath) and _is_plain(file) else None
 
 
-def _is_gzip(file: IO[bytes]) -> bool:
-    return isinstance(file, io.BufferedReader) and isinstance(file.raw, SeekableGzip)
+def _is_plain(file: IO[bytes]) -> bool:
+    """Whether a tar's file is the tar itself, not what a decompressor gives."""
+    packed = isinstance(file, bz2.BZ2File | lzma.LZMAFile)
+    return not packed and not isinstance(getattr(file, "raw", None), SeekableGzip)
 
 
 def _packed_file(path: Path, limits: ArchiveLimits) -> IO[bytes]:
@@ -204,8 +205,10 @@ def _packed_file(path: Path, limits: ArchiveLimits) -> IO[bytes]:
         kind = container_kind(file.read(262))
     if kind == "gzip":
         return cast(IO[bytes], io.BufferedReader(SeekableGzip(path, limits), 64 * 1024))
+    # Given a path, the decompressors close their file themselves; an address they can't open.
+    given = path.open("rb") if isinstance(path, RemotePath) else path
     if kind == "bzip2":
-        return cast(IO[bytes], bz2.BZ2File(path.open("rb")))
+        return cast(IO[bytes], bz2.BZ2File(given))
     if kind == "xz":
-        return cast(IO[bytes], lzma.LZMAFile(path.open("rb")))
+        return cast(IO[bytes], lzma.LZMAFile(given))
     return path.open("rb")

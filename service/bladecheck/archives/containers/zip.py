@@ -112,7 +112,10 @@ class ZipSource(Source):
     def _list(self) -> dict[str, zipfile.ZipInfo]:
         infos = [info for info in self._zip.infolist() if not info.is_dir()]
         if len(infos) > self.limits.members:
-            raise ArchiveError(f"{self.path.name} holds {len(infos)} files, more than {self.limits.members}")
+            raise ArchiveError(
+                f"{self.path.name} holds {len(infos):,} files, more than {self.limits.members:,} in one zip; "
+                "unpack it and point to the folder"
+            )
         if infos and all(info.flag_bits & ENCRYPTED for info in infos):
             raise ArchiveError(f"{self.path.name} is password-protected; unpack it and point to the folder instead")
         self._check_total(infos)
