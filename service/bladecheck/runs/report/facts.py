@@ -37,9 +37,7 @@ def gather(rows: Iterable[Row], timezone: str) -> Facts:
             continue
         if not row["is_repost"]:
             facts.scores[min(BINS - 1, int(row["score_knife"] * BINS))] += 1
-        facts.copies[row["cluster"]] += 1
-    wanted = {cluster for cluster, count in facts.copies.most_common(LARGEST) if count > 1}
-    facts.copies = Counter({cluster: facts.copies[cluster] for cluster in wanted})
+    facts.copies = Counter(dict(facts.summary.largest(LARGEST)))
     return facts
 
 
