@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-import os
 import subprocess
 import sys
+import warnings
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +16,11 @@ import pytest
 from PIL import Image
 
 from altered import alter
+from bladecheck.cli import main
 from bladecheck.core import bundle as bundles
 from bladecheck.core.classifier import Classifier
 from bladecheck.core.golden import replay
-from bladecheck.core.learning import adapting, evaluating, labels, measures
+from bladecheck.core.learning import adapting, evaluating, installing, labels, measures
 from bladecheck.core.learning.fitting import Table
 from bladecheck.core.learning.seen import Looked, Store, groups, read_all, reading
 from bladecheck.errors import LabelsError
@@ -39,9 +42,15 @@ def labelled(folder: Path, knives: int, others: int, purple: bool, unlike: bool 
 
 
 def command(*args: str | Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "COLUMNS": "200"}
-    return subprocess.run([sys.executable, "-m", "bladecheck", *map(str, args)],
-                          capture_output=True, text=True, timeout=240, env=environment)  # fmt: skip
+    """The command that users type, in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    before, sys.argv = sys.argv, ["bladecheck", *map(str, args)]
+    try:
+        with redirect_stdout(out), redirect_stderr(err), warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
+            main()
+    finally:
+        sys.argv = before
+    return subprocess.CompletedProcess(sys.argv, ended.value.code or 0, out.getvalue(), err.getvalue())
 
 
 WRONG = {
@@ -88,7 +97,7 @@ def test_measures_agree_with_scikit_learn_and_with_wilson() -> None:
 
 def test_only_the_surest_are_left_to_the_score() -> None:
     truth, score = np.array([1, 1, 0, 0, 1]), np.array([0.9, 0.8, 0.1, 0.2, 0.4])
-    found = {part["coverage"]: part["wrong"] for part in measures.risk_coverage(truth, score)}
+    found = {part["coverage"]: part["wrong"] for part in measures.risk_coverage(truth, score, np.ones(5))}
     assert (found[1.0]["positives"], found[1.0]["n"], found[0.8]["positives"], found[0.8]["n"]) == (1, 5, 0, 4)
 
 
@@ -161,7 +170,7 @@ def test_labels_that_the_shipped_head_gets_wrong_are_learned(looking_path: Path,
     assert measured["others held"]["value"] <= 0.05
     red = made.classify_one(made.load(encode(draw(RED))))
     assert red.scores.raw["gun"] == Classifier(parent).classify_one(made.load(encode(draw(RED)))).scores.raw["gun"]
-    card = (out / adapting.CARD).read_text()
+    card = (out / installing.CARD).read_text()
     assert parent.sha256 in card
     assert "cross-validated" in card
     again = command("adapt", source, "-o", out, "--bundle", looking_path)
