@@ -112,6 +112,39 @@ def test_the_cached_looks_give_the_classifiers_own_logit(looking: Classifier) ->
     assert head.probabilities(looked) == pytest.approx([one.labels["knife"] for one in expected], abs=1e-4)
 
 
+def test_a_threshold_is_loosened_only_if_the_labels_prove_it() -> None:
+    """40 knives without a miss leave 6 % possible; 300 do not. A tighter one needs no proof."""
+
+    def bands(count: int, parent: tuple[float, float]) -> tuple[float, float]:
+        truth = np.repeat([1, 0], count)
+        score = np.concatenate([np.linspace(0.6, 1, count), np.linspace(0, 0.2, count)])
+        return adapting.chosen_bands(truth, score, adapting.Targets(), parent)
+
+    assert bands(40, (0.2, 0.9)) == (0.2, 0.9)
+    assert bands(300, (0.2, 0.9)) == (pytest.approx(0.5, abs=0.2), pytest.approx(0.6, abs=0.1))
+    assert bands(300, (0.2, 0.9))[0] > 0.2
+    assert bands(40, (0.8, 0.9))[0] < 0.6
+    truth, score = np.repeat([1, 0], 40), np.linspace(1, 0, 80)
+    score[60] = 0.95
+    assert adapting.chosen_bands(truth, score, adapting.Targets(), (0.2, 0.9))[1] > 0.95
+
+
+def test_weights_count_as_so_many_pictures() -> None:
+    chance = np.random.default_rng(4)
+    truth, score, weight = chance.integers(0, 2, 50), chance.random(50), chance.integers(1, 4, 50)
+    often = np.repeat(np.arange(50), weight)
+    assert measures.auc(truth, score, weight.astype(float)) == pytest.approx(measures.auc(truth[often], score[often]))
+    hit = score > 0.4
+    weighted = measures.weighted_share(hit, weight.astype(float))
+    assert weighted["value"] == pytest.approx(hit[often].mean(), abs=1e-4)
+    assert measures.weighted_share(hit, np.full(50, 7.0)) == measures.share(int(hit.sum()), 50)
+    assert (
+        weighted["high"] - weighted["low"]
+        > measures.share(int(hit[often].sum()), len(often))["high"]
+        - (measures.share(int(hit[often].sum()), len(often))["low"])
+    )
+
+
 def test_what_was_read_is_kept_and_not_read_again(looking: Classifier, tmp_path: Path) -> None:
     found = labels.read(labelled(tmp_path / "own", 2, 2, purple=True))
     unreadable: list[tuple[labels.Labelled, str]] = []

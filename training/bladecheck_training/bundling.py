@@ -107,7 +107,7 @@ def _manifest(
         "gates": {"min_side": 32, "min_contrast": 6},
         "files": {name: _sha256(folder / name) for name in export.files(folder)},
         "parent": facts.parent,
-        "embedding_range": {"limit": facts.limit, "share": novelty.SHARE},
+        "embedding_range": {"limit": facts.limit, "share": novelty.SHARE, "measure": "beside"},
         "data": counts(list(library.rows.values()), used) | {
             "unlabelled": dict(Counter(library.pool[name] for name in used if name in library.pool)),
             "licences": config.card.licences, "for_lawyers": list(config.card.lawyers),

@@ -107,12 +107,12 @@ def adapt(labelled: Sequence[Labelled], readings: Sequence[Reading], bundle: Bun
     gains = measures.resampled(lambda among: float(np.average(gain[among], weights=weight[among])), table.groups)
     likely = float((gains > 0).mean())
     band = manifest.thresholds.labels["knife"]
-    held = _crossed_bands(table, after, targets)
+    held = _crossed_bands(table, after, targets, (band.check, band.hold))
     parent = _measured(table, before, np.full(len(truth), band.check), np.full(len(truth), band.hold))
     new = _measured(table, after, *held)
     return Adapted(
         head=fitting.fit(table, everything, shipped, penalty),
-        bands=chosen_bands(truth, after, targets, table.weight),
+        bands=chosen_bands(truth, after, targets, (band.check, band.hold), table.weight),
         penalty=penalty,
         parent=parent,
         new=new,
@@ -143,36 +143,54 @@ def shipped_head(bundle: Bundle) -> Head:
 
 
 def chosen_bands(
-    truth: measures.Truth, score: measures.Floats, targets: Targets, weight: measures.Floats | None = None
+    truth: measures.Truth,
+    score: measures.Floats,
+    targets: Targets,
+    parent: Bands,
+    weight: measures.Floats | None = None,
 ) -> Bands:
     """The highest `check` that misses no more knives than allowed; the lowest `hold` that holds no more others.
 
+    Neither is looser than the parent's unless the labels prove the rate at 95 %: with few of them it is kept by luck.
     `hold` is at least .5. Each lies midway between the scores that it parts.
     """
     weight = np.ones(len(truth)) if weight is None else weight
     order = np.argsort(score)
     lowest, highest = order[truth[order] == 1], order[::-1][truth[order[::-1]] == 0]
-    knives, others = score[lowest], score[highest]
-    allowed = _allowed(weight[lowest], targets.missed)
-    check = (knives[allowed] + (knives[allowed - 1] if allowed else 0.0)) / 2
-    allowed = _allowed(weight[highest], targets.false_hold)
-    hold = max(0.5, (others[allowed] + (others[allowed - 1] if allowed else 1.0)) / 2)
+    wished, proven = _cuts(score[lowest], weight[lowest], targets.missed, 0.0)
+    check = min(wished, max(parent[0], proven))
+    wished, proven = _cuts(score[highest], weight[highest], targets.false_hold, 1.0)
+    hold = max(0.5, wished, min(parent[1], proven))
     return round(float(min(check, hold)), 4), round(float(min(hold, 0.999)), 4)
 
 
-def _allowed(weight: measures.Floats, rate: float) -> int:
-    """How many of the first pictures together are at most this share of the weight; never all."""
-    total = np.cumsum(weight)
-    return min(int(np.searchsorted(total, rate * total[-1] + 1e-9, side="right")), len(weight) - 1)
+def _cuts(score: measures.Floats, weight: measures.Floats, rate: float, end: float) -> tuple[float, float]:
+    """Where to cut so that at most this share of the weight lies before the cut: as counted, and as proven at 95 %.
+
+    Args:
+        score: in the order in which they fall to the wrong side.
+        end: of the scale, on that side.
+    """
+    total, n = np.append(0.0, np.cumsum(weight)), measures.effective(weight)
+    places = np.append(end, score)
+    counted = [k for k in range(len(score)) if total[k] <= rate * total[-1] + 1e-9]
+    proven = [k for k in counted if measures.at_most(total[k] / total[-1], n) <= rate]
+
+    def cut(before: int) -> float:
+        return float(places[before] + places[before + 1]) / 2
+
+    return cut(counted[-1]), cut(proven[-1]) if proven else end
 
 
-def _crossed_bands(table: Table, score: measures.Floats, targets: Targets) -> tuple[measures.Floats, measures.Floats]:
+def _crossed_bands(
+    table: Table, score: measures.Floats, targets: Targets, parent: Bands
+) -> tuple[measures.Floats, measures.Floats]:
     """check and hold [N] of each picture, chosen on the pictures of the other folds."""
     check, hold = np.zeros(len(score)), np.zeros(len(score))
     folds = table.folds(np.arange(len(score)), fitting.FOLDS)
     for fold in folds:
         rest = np.concatenate([other for other in folds if other is not fold])
-        check[fold], hold[fold] = chosen_bands(table.truth[rest], score[rest], targets, table.weight[rest])
+        check[fold], hold[fold] = chosen_bands(table.truth[rest], score[rest], targets, parent, table.weight[rest])
     return check, hold
 
 

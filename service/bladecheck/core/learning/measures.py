@@ -12,7 +12,7 @@ Floats = npt.NDArray[np.float64]
 Truth = npt.NDArray[np.int64]
 Measured = dict[str, Any]
 """{"value", "low", "high", "n"}: a value with its 95 % interval; None where there is none."""
-ROUNDS, Z = 1000, 1.959964
+ROUNDS, Z, ONE_SIDED = 1000, 1.959964, 1.644854
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)
 
 
@@ -52,19 +52,29 @@ def share(hits: int, n: int) -> Measured:
 def weighted_share(hit: npt.NDArray[np.bool_], weight: Floats) -> Measured:
     """The share of the weight that is hit; with equal weights the same as `share`.
 
-    The Wilson interval is that of as many pictures as the weights are worth, (sum w)^2 / sum w^2 (Kish 1965).
+    The Wilson interval is that of as many equally weighted pictures as these are worth, see `effective`.
     """
     n, hits = len(hit), int(hit.sum())
     if not n or np.all(weight == weight[0]):
         return share(hits, n)
     value = float(weight[hit].sum() / weight.sum())
-    low, high = _wilson(value, float(weight.sum() ** 2 / (weight**2).sum()))
+    low, high = _wilson(value, effective(weight))
     return {"value": _round(value), "low": _round(low), "high": _round(high), "n": n, "positives": hits}
 
 
-def _wilson(p: float, n: float) -> tuple[float, float]:
-    centre = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    half = Z * np.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
+def effective(weight: Floats) -> float:
+    """How many equally weighted pictures are worth as much (Kish 1965)."""
+    return float(weight.sum() ** 2 / (weight**2).sum())
+
+
+def at_most(p: float, n: float) -> float:
+    """What a share of p seen in n pictures is surely below, at 95 % (one-sided Wilson)."""
+    return _wilson(p, n, ONE_SIDED)[1]
+
+
+def _wilson(p: float, n: float, z: float = Z) -> tuple[float, float]:
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
