@@ -171,7 +171,7 @@ def looking_graph() -> onnx.ModelProto:
 
 
 def looking_heads() -> dict[str, Any]:
-    """heads.npz: red is knife, blue gun, green another weapon (an axe); and the measured range (red and green differ)."""
+    """heads.npz: red is knife, blue gun, green another weapon (an axe); the measured range (red and green differ)."""
     names = LABELS + BLADES + FEATURES + WEAPONS
     weight, bias = np.zeros((3, len(names)), np.float32), np.full(len(names), -6, np.float32)
     for column, name in enumerate(LABELS):

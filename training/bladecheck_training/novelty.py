@@ -20,10 +20,10 @@ class Range:
 
 
 def fit(embeddings: Floats) -> Range:
-    """The main directions of embeddings [N, D]; at most N / 4, since as many as pictures explain everything."""
+    """The main directions of embeddings [N, D]; at most N / 4 and D / 2, or nothing is left to explain."""
     mean = embeddings.mean(0)
     _, _, directions = np.linalg.svd(embeddings - mean, full_matrices=False)
-    count = min(DIRECTIONS, max(1, len(embeddings) // 4), len(directions))
+    count = max(1, min(DIRECTIONS, len(embeddings) // 4, len(directions) // 2))
     return Range(mean.astype(np.float32), directions[:count].astype(np.float32))
 
 
