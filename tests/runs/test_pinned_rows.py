@@ -23,7 +23,7 @@ POSTED = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
 
 def item(member: str | None = "media/1-a.jpg", **fields: Any) -> Item:
-    return Item("x_archive", "/somewhere/twitter.zip", member, **{"post_id": "1746827059000246273", **fields})
+    return Item("x_archive", "/somewhere/twitter.zip", member=member, **{"post_id": "1746827059000246273", **fields})
 
 
 def result(decision: str, sha256: str = "a" * 64, knife: float = 0.5) -> dict[str, Any]:
