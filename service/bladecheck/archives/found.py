@@ -9,7 +9,9 @@ from typing import ParamSpec
 
 from bladecheck.archives.item import Item, Status
 
+# Accounts in the one line of what was found; more are counted.
 NAMED_ACCOUNTS = 2
+# Warnings and names of a pass that are kept: a broken archive has one for each of a million files.
 KEPT_WARNINGS = 200
 KEPT_NAMES = 20
 

@@ -15,6 +15,8 @@ from bladecheck.archives.readers.json_files import ALL_ENDINGS
 from bladecheck.archives.registry import CERTAIN, ReaderRegistry, seen
 from bladecheck.errors import ArchiveError
 
+# Levels of folders, folders in one, and data files in one, among which several archives are looked for: each costs an
+# opening or two, and parents of archives hold a few. What has more is read as one archive.
 DEEPEST = 5
 MOST_FOLDERS = 300
 MOST_FILES = 100

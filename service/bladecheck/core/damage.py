@@ -37,7 +37,9 @@ LEAST_OF_END, MOST_OF_END = 24, 512
 """Bytes at the end of coded data that must matter: more than what may belong to pixels outside the picture."""
 HEVC_LEAST = 8192
 """Smaller HEVC data may end with what is outside the picture: its blocks are larger, and its files end with padding."""
+# Frames of an animation that are decoded once more: each costs a decoding.
 MOST_FRAMES = 16
+# Values of TIFF's tag Compression: Adobe's deflate and the older one.
 DEFLATED = (8, 32946)
 FORBIDDEN_IN_HEVC = re.compile(rb"\0\0[\0\1\2]")
 IMAGE_ITEMS = {b"av01": "AVIF", b"hvc1": "HEIF", b"hev1": "HEIF"}

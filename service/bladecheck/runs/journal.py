@@ -26,6 +26,7 @@ FORMAT = "bladecheck-journal/2"
 FORMATS = ("bladecheck-journal/1", FORMAT)
 SEAL = re.compile(rb',"n":([0-9]{1,15})(?P<end>,"crc":"(?P<crc>[0-9a-f]{8})"}\n\Z)')
 HEX = re.compile(r"(?:[0-9a-f]{32}){1,2}")
+# Seconds of work that a power cut may cost.
 SYNC_SECONDS = 2.0
 ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 Record = dict[str, Any]

@@ -19,6 +19,7 @@ from bladecheck.file_formats import container_kind
 OFFICE = frozenset((".xlsx", ".xlsm", ".docx", ".pptx", ".ods", ".odt"))
 OTHER_SHEETS = frozenset((".xls", ".ods", ".numbers"))
 WEB_ARCHIVES = (".warc", ".warc.gz", ".arc", ".arc.gz")
+# Bytes: the mark "ustar" of a tar ends there.
 TAR_BLOCK = 262
 
 

@@ -19,6 +19,7 @@ from bladecheck.archives.names import normal, refusal
 from bladecheck.errors import ArchiveError, DamagedArchive
 from bladecheck.file_formats import container_kind
 
+# Bytes of a long name or of PAX fields, which tarfile reads whole: real ones have kilobytes.
 LARGEST_HEADER = 16 * MIB
 
 

@@ -10,6 +10,7 @@ from typing import IO
 from bladecheck.archives.found import Log
 
 CHUNK = 1024 * 1024
+# Broken records after which a file is given up: then it is not what it was taken for.
 MOST_BROKEN = 1000
 # An error this near to the end of what has been read may only mean that more is to come.
 NEAR_END = 16

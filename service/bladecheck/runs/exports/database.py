@@ -26,6 +26,7 @@ TYPES: dict[Kind, str] = {
 # Parquet has a type for moments in UTC, which programs show in whatever zone they are asked for.
 PARQUET: dict[Kind, str] = {"object": "VARCHAR", "time": "TIMESTAMPTZ"}
 SUMMARY_TYPES = {"month": "VARCHAR", "account": "VARCHAR", "share_hold": "DOUBLE"}
+# Of one row as JSON; DuckDB's own limit, 16 MiB, is less than one cell of a table may have.
 LINE_BYTES = 64 * 2**20
 
 
