@@ -160,7 +160,7 @@ def test_a_zip_cut_short_is_explained(make_zip: Make, png: bytes, cut: int) -> N
 
 @pytest.mark.parametrize(
     ("head", "words"),
-    [(b"7z\xbc\xaf\x27\x1c", "7z archive"), (b"Rar!\x1a\x07\x01\x00", "rar archive"), (b"hello", "called .zip")],
+    [(b"7z\xbc\xaf\x27\x1c", "7z archive"), (b"Rar!\x1a\x07\x01\x00", "rar archive"), (b"hello", "not a whole zip")],
 )
 def test_other_archives_are_named(tmp_path: Path, head: bytes, words: str) -> None:
     path = tmp_path / "odd.zip"

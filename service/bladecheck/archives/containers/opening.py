@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bladecheck.archives.containers.folder import FileSource, FolderSource
 from bladecheck.archives.containers.limits import ArchiveLimits
+from bladecheck.archives.containers.lost import LostSource
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.containers.tar import TarSource
 from bladecheck.archives.containers.zip import ZipSource
@@ -19,6 +20,7 @@ from bladecheck.file_formats import container_kind
 OFFICE = frozenset((".xlsx", ".xlsm", ".docx", ".pptx", ".ods", ".odt"))
 OTHER_SHEETS = frozenset((".xls", ".ods", ".numbers"))
 WEB_ARCHIVES = (".warc", ".warc.gz", ".arc", ".arc.gz")
+PACKED = (".zip", ".wacz", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar")
 # Bytes: the mark "ustar" of a tar ends there.
 TAR_BLOCK = 262
 
@@ -43,14 +45,37 @@ def open_sources(path: Path, limits: ArchiveLimits) -> list[Source]:
     if not packed:
         return [FolderSource(path, limits)]
     rest = [entry.name for entry in entries if entry not in packed and not is_junk(entry.name)]
-    sources = [_open_file(entry, limits) for entry in packed]
+    sources = [_open_or_lose(entry, limits) for entry in packed]
     return [*sources, FolderSource(path, limits, only=rest)] if rest else sources
+
+
+def opened(paths: Sequence[Path], limits: ArchiveLimits) -> list[Source]:
+    """The sources that several paths stand for. A container that can't be opened is lost, and the others are read.
+
+    Raises:
+        ArchiveError: a path is not there, or none of them can be read.
+    """
+    sources: list[Source] = []
+    for path in paths:
+        alone = len(paths) == 1 or not path.is_file()
+        sources += open_sources(path, limits) if alone else [_open_or_lose(path, limits)]
+    if sources and all(isinstance(source, LostSource) for source in sources):
+        first = sources[0]
+        raise ArchiveError(f"{first.path.name} {first.why}" if isinstance(first, LostSource) else "")
+    return sources
+
+
+def _open_or_lose(path: Path, limits: ArchiveLimits) -> Source:
+    try:
+        return _open_file(path, limits)
+    except ArchiveError as error:
+        return LostSource(path, limits, error.detail)
 
 
 def _is_packed(path: Path) -> bool:
     if not path.is_file() or path.is_symlink() or is_junk(path.name) or path.name.lower().endswith(WEB_ARCHIVES):
         return False
-    return path.name.lower().endswith((".zip", ".wacz", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz"))
+    return path.name.lower().endswith(PACKED)
 
 
 def _open_file(path: Path, limits: ArchiveLimits) -> Source:
@@ -66,14 +91,18 @@ def _open_file(path: Path, limits: ArchiveLimits) -> Source:
         raise ArchiveError(
             f"{path.name} is a {kind} archive, which is not read here; unpack it and point to the folder"
         )
-    if kind == "zip" and ending(path.name) not in OFFICE:
+    # A zip's directory is at its end: one whose beginning is damaged has lost its first file only.
+    if (kind == "zip" and ending(path.name) not in OFFICE) or ending(path.name) in (".zip", ".wacz"):
         return ZipSource(path, limits)
     if kind == "tar" or (kind in ("gzip", "bzip2", "xz") and _holds_tar(path, kind)):
         return TarSource(path, limits)
     if ending(path.name) in OTHER_SHEETS:
         raise ArchiveError(f"{path.name} is a kind of spreadsheet that is not read here; save it as .xlsx or .csv")
-    if ending(path.name) == ".zip":
-        raise ArchiveError(f"{path.name} is called .zip but is none; was the download cut short?")
+    if path.name.lower().endswith(PACKED):
+        called = next(end for end in PACKED if path.name.lower().endswith(end))
+        raise ArchiveError(
+            f"{path.name} is called {called} but does not begin as one: it is damaged, or something else."
+        )
     if ending(path.name) == ".car":
         return _car_with_blobs(path, limits)
     return FileSource(path, limits)
