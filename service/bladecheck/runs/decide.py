@@ -127,6 +127,8 @@ def _key(record: Mapping[str, Any]) -> tuple[str, str]:
     """What a record is about; a row that was read again counts as another."""
     if "picture" in record:
         return "picture", record["picture"]
+    if "gone" in record:
+        return "gone", ",".join(record["gone"])
     return f"row {record.get('status')}", record.get("row", "")
 
 

@@ -6,7 +6,10 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bladecheck.errors import DamagedArchive
 from bladecheck.runs import journal
+
+DAMAGED = DamagedArchive.code
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +29,15 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """The finished rows (16-byte row ids) and the scored pictures (32-byte hashes)."""
+    """The finished rows (16-byte row ids) and the scored pictures (32-byte hashes).
+
+    Attributes:
+        damaged: rows of changed inputs that a damaged container failed; what is not listed any more was mended.
+    """
 
     rows: set[bytes] = field(default_factory=set)
     pictures: set[bytes] = field(default_factory=set)
+    damaged: set[bytes] = field(default_factory=set)
 
 
 def look_back(path: Path, again: Again) -> Behind:
@@ -41,6 +49,7 @@ def look_back(path: Path, again: Again) -> Behind:
     pictures: dict[bytes, bool] = {}
     rows: dict[bytes, bytes | None] = {}
     failed: set[bytes] = set()
+    lost: set[bytes] = set()
     damaged = False
     for record in journal.read(path):
         if record is None:
@@ -51,13 +60,20 @@ def look_back(path: Path, again: Again) -> Behind:
             identity = bytes.fromhex(record["row"])
             rows.pop(identity, None)
             failed.discard(identity)
+            lost.discard(identity)
+            if record.get("code") == DAMAGED and _of(record, again.sources):
+                lost.add(identity)
             if not _once_more(record, again):
                 rows[identity] = bytes.fromhex(record["sha256"]) if record.get("sha256") else None
                 if record["status"] in ("failed", "remote"):
                     failed.add(identity)
+        elif "gone" in record:
+            for identity in map(bytes.fromhex, record["gone"]):
+                rows.pop(identity, None)
+                lost.discard(identity)
     scored = {sha256 for sha256, ok in pictures.items() if ok or not (again.failed or damaged)}
     finished = {identity for identity, sha256 in rows.items() if sha256 is None or sha256 in scored}
-    return Behind(finished - failed if damaged else finished, scored)
+    return Behind(finished - failed if damaged else finished, scored, lost)
 
 
 def _once_more(record: journal.Record, again: Again) -> bool:
@@ -65,5 +81,10 @@ def _once_more(record: journal.Record, again: Again) -> bool:
         return True
     if again.remote and record["status"] == "remote":
         return True
+    return _of(record, again.sources)
+
+
+def _of(record: journal.Record, sources: Set[str]) -> bool:
+    """Whether a row is of one of these inputs."""
     source: str = record["item"]["source"]
-    return any(source == name or source.startswith(f"{name}/") for name in again.sources)
+    return any(source == name or source.startswith(f"{name}/") for name in sources)

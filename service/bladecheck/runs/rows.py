@@ -1,7 +1,7 @@
 """What the journal holds, and how a published row is made of it.
 
-Three kinds of record: the header; a row (an item of the archive, with the hash of its picture or why there is none);
-and a picture (what the model said of these bytes, once per hash). A row is finished when its picture is.
+Kinds of record: the header; a row (an item of the archive, with the hash of its picture or why there is none); a
+picture (what the model said of these bytes, once per hash); rows that are gone. A row is finished when its picture is.
 """
 
 from __future__ import annotations
@@ -93,6 +93,11 @@ def row_record(identity: str, source: str, item: Item, also: Sequence[tuple[str,
         "detail": _told(item.detail),
         "by": __version__,
     }
+
+
+def gone_record(identities: Iterable[bytes]) -> Record:
+    """Rows that are none any more: a damaged container failed them, and what lies in its place lists no such row."""
+    return {"gone": sorted(identity.hex() for identity in identities), "by": __version__}
 
 
 def picture_record(sha256: str, result: Result, size: int, pdq: tuple[str, int] | None, at: str) -> Record:

@@ -111,6 +111,8 @@ class Ledger:
                 self._db.execute("DELETE FROM rows WHERE id = ?", (other,))
             row = (record["row"], _order(record), record.get("sha256"), line)
             self._db.execute("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)", row)
+        elif "gone" in record:
+            self._db.executemany("DELETE FROM rows WHERE id = ?", [(other,) for other in record["gone"]])
         elif "picture" in record:
             pdq, quality = record["pdq"] or (None, None)
             values = (record["picture"], record["result"]["status"] == "ok", pdq, quality, line)
