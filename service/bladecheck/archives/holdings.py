@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 from bladecheck.archives.containers.source import Source
@@ -61,6 +62,9 @@ class View(Source):
 
     def origin(self, name: str) -> str:
         return self._whole.origin(name)
+
+    def on_disk(self, name: str) -> Path | None:
+        return self._whole.on_disk(name)
 
     def close(self) -> None:
         super().close()

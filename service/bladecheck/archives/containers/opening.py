@@ -20,6 +20,8 @@ from bladecheck.file_formats import container_kind
 OFFICE = frozenset((".xlsx", ".xlsm", ".docx", ".pptx", ".ods", ".odt"))
 OTHER_SHEETS = frozenset((".xls", ".ods", ".numbers"))
 WEB_ARCHIVES = (".warc", ".warc.gz", ".arc", ".arc.gz")
+# Folders within folders that are looked through for archives.
+DEEPEST_SHELF = 5
 PACKED = (".zip", ".wacz", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar")
 # Bytes: the mark "ustar" of a tar ends there.
 TAR_BLOCK = 262
@@ -28,6 +30,8 @@ TAR_BLOCK = 262
 def open_sources(path: Path, limits: ArchiveLimits) -> list[Source]:
     """The sources that a path stands for: one, or, for a folder with archives lying in it, one for each and the rest.
 
+    Archives in folders below are opened if these hold nothing else (one folder a year); elsewhere they may be anything,
+    such as a backup among somebody's documents, and are rows that say that they were not opened.
     An export that lies there both packed and unpacked is opened twice; its pictures count once all the same.
 
     Raises:
@@ -41,11 +45,11 @@ def open_sources(path: Path, limits: ArchiveLimits) -> list[Source]:
         entries = sorted(path.iterdir())
     except OSError as error:
         raise ArchiveError(f"{path} can't be listed: {error.strerror or error}") from error
-    packed = [entry for entry in entries if _is_packed(entry)]
-    if not packed:
+    shelves = {entry: found for entry in entries if (found := _shelved(entry))}
+    if not shelves:
         return [FolderSource(path, limits)]
-    rest = [entry.name for entry in entries if entry not in packed and not is_junk(entry.name)]
-    sources = [_open_or_lose(entry, limits) for entry in packed]
+    rest = [entry.name for entry in entries if entry not in shelves and not is_junk(entry.name)]
+    sources = [_open_or_lose(archive, limits) for found in shelves.values() for archive in found]
     return [*sources, FolderSource(path, limits, only=rest)] if rest else sources
 
 
@@ -70,6 +74,25 @@ def _open_or_lose(path: Path, limits: ArchiveLimits) -> Source:
         return _open_file(path, limits)
     except ArchiveError as error:
         return LostSource(path, limits, error.detail)
+
+
+def _shelved(path: Path, depth: int = 0) -> list[Path]:
+    """The archive that a path is, or those in a folder that holds nothing but archives and folders like it."""
+    if _is_packed(path):
+        return [path]
+    if not path.is_dir() or path.is_symlink() or depth == DEEPEST_SHELF:
+        return []
+    found: list[Path] = []
+    try:
+        for entry in sorted(path.iterdir()):
+            if is_junk(entry.name):
+                continue
+            if not (more := _shelved(entry, depth + 1)):
+                return []
+            found += more
+    except OSError:
+        return []
+    return found
 
 
 def _is_packed(path: Path) -> bool:

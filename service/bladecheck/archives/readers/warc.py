@@ -231,6 +231,7 @@ def _iterated(stream: BinaryIO, name: str, check: bool = False) -> Iterator[Any]
         buffered = stream if isinstance(stream, io.BufferedIOBase) else io.BufferedReader(stream)  # type: ignore[type-var]
         records = ArchiveIterator(buffered, arc2warc=True, check_digests=check)
         records.reader = Strict(records.fh)
+        records.INC_RECORD = ""  # what warcio writes to stderr of a damaged record; we say it ourselves
         yield records
 
 
