@@ -11,6 +11,7 @@ import subprocess
 import tarfile
 import zipfile
 from base64 import b32encode
+from collections.abc import Callable
 from hashlib import sha1
 from pathlib import Path
 
@@ -73,6 +74,43 @@ def test_a_data_file_stored_in_a_zip_is_checked(tmp_path: Path) -> None:
     changed(path, 100_000, b"x")
     with open_archive(path, format="tweets") as archive:
         assert [item.member for item in archive.items() if "breaks off" in str(item.detail)] == ["tweets.jsonl"]
+
+
+def tweets(count: int) -> list[str]:
+    """Lines of posts, all of one length."""
+    media = {"type": "photo", "media_url_https": "https://pbs.twimg.com/media/%s.jpg"}
+    return [
+        json.dumps({
+            "id_str": f"17468270590002{number:05}", "text": "words", "user": {"screen_name": "a"},
+            "entities": {"media": [{**media, "media_url_https": media["media_url_https"] % f"{number:05}"}]},
+        })
+        for number in range(count)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", ["\n".join, lambda lines: "[\n" + ",\n".join(lines) + "\n]"])
+def test_a_hole_in_a_data_file_is_a_failed_row(tmp_path: Path, shape: Callable[[list[str]], str]) -> None:
+    """Without its zeros, what is left of the two lines around it would read like one post."""
+    path, lines = tmp_path / "tweets.json", tweets(60)
+    path.write_text(shape(lines))
+    changed(path, 20 * len(lines[0]), bytes(5 * len(lines[0])))
+    with open_archive(path) as archive:
+        items = list(archive.items())
+        assert any("a hole (bytes of zero)" in warning for warning in archive.warnings)
+    assert [item.member for item in items if "a hole" in _why(item)] == ["tweets.json"]
+    assert 50 <= len(items) - 1 <= 55
+
+
+def test_a_small_packed_data_file_that_is_cut_is_known_all_the_same(tmp_path: Path) -> None:
+    lines = tweets(60)
+    for shape in ("\n".join(lines), "[" + ",".join(lines) + "]"):
+        data = gzip.compress(shape.encode())
+        path = tmp_path / "tweets.json.gz"
+        path.write_bytes(data[: len(data) * 2 // 3])
+        with open_archive(path) as archive:
+            items = list(archive.items())
+        assert [item.member for item in items if "breaks off" in _why(item)] == ["tweets.json.gz"]
+        assert 20 <= len(items) - 1 <= 50
 
 
 def tar_of(path: Path, mode: str) -> Path:
@@ -159,10 +197,11 @@ def test_a_lost_container_among_others_is_a_failed_row_and_the_others_are_read(t
 
 
 def _why(item: Item) -> str:
+    """What a row that fails says; "" where there is none to open, or it opens."""
     try:
         item.open()
-    except DamagedArchive as error:
-        return error.detail
+    except ArchiveError as error:
+        return error.detail if isinstance(error, DamagedArchive) else ""
     return ""
 
 

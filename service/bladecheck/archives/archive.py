@@ -262,7 +262,7 @@ def _breaks(reader: Reader, source: Source) -> Iterator[Item]:
     for name, why in source.broken.items():
         source.log.warn(f"{name} {why}; what comes before it is kept.")
     for name, why in {**source.broken, **source.log.breaks}.items():
-        detail = f"{name} {why}. What it held beyond is not among the rows."
+        detail = f"{name} {why}. What it held there or beyond is not among the rows."
         yield Item(reader.name, str(source.path), member=name, detail=detail, opener=partial(_fail, detail))
 
 
