@@ -219,9 +219,7 @@ def test_what_lies_on_a_gate_is_judged() -> None:
         (0.1, ["no_knife"]),
     ],
 )
-def test_a_blade_is_described_where_it_is_sure_a_scene_where_there_may_be_one(
-    knife: float, said: list[str]
-) -> None:
+def test_a_blade_is_described_where_it_is_sure_a_scene_where_there_may_be_one(knife: float, said: list[str]) -> None:
     seen = dict.fromkeys(("serrated", "in_hand", "food_scene", "drawing"), 0.9)
     assert codes(scores(knife, blade={"cutlery": 0.9}, features=seen)) == said
 
