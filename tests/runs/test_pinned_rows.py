@@ -131,3 +131,43 @@ def test_numbers_that_a_spreadsheet_would_round_are_guarded(digits: int, apostro
     """Excel keeps 15 digits: 1234567890123456 would become 1234567890123450, another post."""
     number = "1234567890123456789"[:digits]
     assert guarded(Column("post_id", "text", ""), number) == ("'" * apostrophe) + number
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20", "'"])
+def test_every_sign_that_starts_a_formula_is_guarded(sign: str) -> None:
+    """Full-width signs, too: Excel in Japanese takes them for the plain ones. One apostrophe undoes the guard."""
+    column = Column("text", "text", "")
+    assert guarded(column, sign + "1+1") == "'" + sign + "1+1"
+    assert guarded(column, "a" + sign) == "a" + sign
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "cell"),
+    [
+        ("text", None, ""),
+        ("text", "", ""),
+        ("text", "  =1", "'  =1"),
+        ("text", "007", "'007"),
+        ("text", "0", "'0"),
+        ("text", "10", "10"),
+        ("text", "1e5", "'1e5"),
+        ("text", "1E5", "'1E5"),
+        ("text", "1e", "1e"),
+        ("text", "1,234.5", "1,234.5"),
+        ("text", "1,234,567,890,123,456", "'1,234,567,890,123,456"),
+        ("text", "12345678901234567x", "12345678901234567x"),
+        ("list", ["knife", "in_hand"], "knife;in_hand"),
+        ("list", ["=1"], "'=1"),
+        ("list", [], ""),
+        ("object", {"b": "é", "a": 1}, '{"a": 1, "b": "é"}'),
+        ("object", {}, ""),
+        ("boolean", True, "true"),
+        ("boolean", False, "false"),
+        ("integer", -3, -3),
+        ("integer", 0, 0),
+        ("number", -0.5, -0.5),
+    ],
+)
+def test_cells_are_written_just_so(kind: Any, value: Any, cell: Any) -> None:
+    """CSV of all versions, so that files of two runs can be compared line by line."""
+    assert guarded(Column("any", kind, ""), value) == cell
