@@ -24,7 +24,7 @@ TESTS: dict[str, str] = {
     "core/policy_file": "tests/web/test_policy.py -k 'not server and not command_line'",
     "core/redact": "tests/core/test_redact_again.py tests/web/test_redact.py -k 'not http'",
     "runs/journal": "tests/runs/test_journal.py -k 'not full_disk and not torn_within and not lost_at_the_end'",
-    "runs/resume": "tests/runs/test_run.py tests/runs/test_journal.py -k 'test_run or middle or older'",
+    "runs/resume": "tests/runs/test_resume.py tests/runs/test_run.py",
     "runs/rows": "tests/runs/test_pinned_rows.py tests/runs/test_columns.py tests/runs/test_run.py",
     "runs/summary": "tests/runs/test_summary.py",
     "runs/table": "tests/runs/test_pinned_rows.py tests/runs/test_run.py",
