@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).parents[1]
 TESTS: dict[str, str] = {
     "core/verdict": "tests/core/test_verdict.py",
     "core/policy_file": "tests/web/test_policy.py -k 'not server and not command_line'",
-    "core/redact": "tests/core/test_redact_again.py tests/web/test_redact.py -k 'not http'",
+    "core/redact": "tests/core/test_covering.py tests/core/test_redact_again.py tests/web/test_redact.py -k 'not http'",
     "runs/journal": "tests/runs/test_journal.py -k 'not full_disk and not torn_within and not lost_at_the_end'",
     "runs/resume": "tests/runs/test_resume.py tests/runs/test_run.py",
     "runs/rows": "tests/runs/test_pinned_rows.py tests/runs/test_columns.py tests/runs/test_run.py",
