@@ -15,7 +15,7 @@ from bladecheck.runs.exports.cells import guarded
 from bladecheck.runs.folder import RunFolder
 from bladecheck.runs.journal import FORMAT, Journal
 from bladecheck.runs.report.facts import gather
-from bladecheck.runs.rows import header, identified, picture_record, publish, row_id, row_record
+from bladecheck.runs.rows import gone_record, header, identified, picture_record, publish, row_id, row_record
 from bladecheck.runs.table import Ledger
 
 NAMED = {"name": "tiny", "version": "1.0.0", "sha256": "0" * 64}
@@ -221,3 +221,30 @@ def test_rows_of_one_place_are_told_apart_by_their_order() -> None:
     assert {source for _, source, _ in three} == {"twitter.zip"}
     ((identity, _, _),) = identified([item(occurrence=1)], lambda path: "twitter.zip")
     assert identity == GOLDEN[2][2]
+
+
+def test_the_table_counts_what_it_has_and_what_it_lacks(tmp_path: Path) -> None:
+    """A row that took another's place, one that is gone, one whose picture is still to be scored, a damaged line."""
+    sha256 = {"sha256": "a" * 64}
+    picture = picture_record("a" * 64, result("hold"), 100, None, "2024-05-01T12:00:00Z")
+    old, new, lost, waiting = (row_record(f"{n}" * 32, "a.zip", item(f"{n}.jpg")) | sha256 for n in range(4))
+    run = RunFolder(tmp_path / "run")
+    run.create()
+    with Journal(run.journal) as journal:
+        journal.append([HEAD, picture, old, lost])
+    with Ledger(run) as ledger:
+        assert (ledger.count, ledger.unfinished, ledger.damaged) == (2, 0, 0)
+    with Journal(run.journal) as journal:
+        replaced = new | {"supersedes": [old["row"], "e" * 32]}
+        gone = gone_record([bytes.fromhex(lost["row"])])
+        journal.append([replaced, gone, waiting | {"sha256": "b" * 64}, waiting])
+        journal.append([new])
+    data = run.journal.read_bytes()
+    run.journal.write_bytes(data[:-20] + b"?" + data[-19:])
+    with Ledger(run) as ledger:
+        assert [row["member"] for row in ledger.rows()] == ["1.jpg", "3.jpg"]
+        assert (ledger.count, ledger.unfinished, ledger.damaged) == (2, 0, 1)
+    with Journal(run.journal) as journal:
+        journal.append([waiting | {"sha256": "b" * 64}])
+    with Ledger(run) as ledger:
+        assert (ledger.count, ledger.unfinished) == (1, 1)
