@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from PIL import Image
 
 from bladecheck.core import bundle
 from bladecheck.core.classifier import Classifier
 from bladecheck.core.taxonomy import Decision
 from one_scene import encodings, grey_encodings, knife_scene
 
+Encode = Callable[[Image.Image], dict[str, bytes]]
 FARTHEST = 0.06
 """Knife scores of one scene may differ by so much: lossy encodings and few colours change pixels."""
 
@@ -23,7 +25,7 @@ def small() -> Iterator[Classifier]:
 
 
 @pytest.mark.parametrize(("encoded", "reference"), [(encodings, "png"), (grey_encodings, "grey")])
-def test_every_encoding_of_a_scene_gets_the_same_answer(encoded, reference: str, small: Classifier) -> None:
+def test_every_encoding_of_a_scene_gets_the_same_answer(encoded: Encode, reference: str, small: Classifier) -> None:
     files = encoded(knife_scene((400, 300)))
     pictures = {name: small.load(data) for name, data in files.items()}
     assert {name for name, picture in pictures.items() if picture.damaged} == set(), "whole files pass for damaged"
