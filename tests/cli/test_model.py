@@ -13,7 +13,7 @@ import typer
 
 from altered import alter, replace_file
 from bladecheck.cli import model
-from bladecheck.cli.doctor import _extra
+from bladecheck.cli.doctor import PURPOSES, _extra
 from bladecheck.cli.extras import extra_with, extras
 from bladecheck.core import bundle as bundles
 from bladecheck.errors import PackError
@@ -68,7 +68,8 @@ def test_doctor_looks_at_every_optional_part() -> None:
     """From the package's own metadata, so that a part that is added later is looked at too."""
     metadata = importlib.metadata.metadata("bladecheck")
     assert set(extras()) == set(metadata.get_all("Provides-Extra") or ()) - {"dev"}
-    assert {"serve", "archive", "dedupe", "heic", "train"} <= set(extras())
+    assert {"serve", "archive", "estimate", "dedupe", "heic", "train"} <= set(extras())
+    assert set(PURPOSES) == set(extras()), "say what each is for"
     for extra, libraries in extras().items():
         listed = [line for line in metadata.get_all("Requires-Dist") or () if re.search(rf"extra == .{extra}.", line)]
         assert len(libraries) == len(listed)

@@ -67,12 +67,13 @@ def test_words_come_from_a_wording_file(tmp_path: Path) -> None:
 
 
 BAD = [
-    ("colour = 1", "unknown key 'colour'"),
+    ("colour = 1", "unknown key 'colour'; known: name, summary, approver_required"),
     ("[thresholds.axe]\ncheck = 0.1\nhold = 0.2", "unknown label 'axe'"),
     ("[thresholds.knife]\ncheck = 0.3\nhold = 0.2", "thresholds.knife"),
     ("[thresholds.knife]\ncheck = 0.3\nhold = 1.2", "thresholds.knife.hold"),
     ("[thresholds.knife]\nhold = 0.2", "thresholds.knife.check"),
-    ("[thresholds.knife]\ncheck = 0.1\nhold = 0.2\nlow = 0", "unknown key 'thresholds.knife.low'"),
+    ("[thresholds.knife]\ncheck = 0.1\nhold = 0.2\nlow = 0", "unknown key 'thresholds.knife.low'; known: check, hold"),
+    ("[thresholds.Knife]\ncheck = 0.1\nhold = 0.2", "thresholds.Knife: unknown label 'Knife'"),
     ('gun = "shoot"', "gun"),
     ('food = "ignore"', "food"),
     ('approver_required = "yes"', "approver_required"),

@@ -28,6 +28,7 @@ LENT = (
 STATUS_RANK = {Status.PRESENT: 4, Status.REMOTE: 3, Status.VIDEO_SKIPPED: 2, Status.NOT_AN_IMAGE: 1}
 DATE_RANK = {DateSource.FIELD: 4, DateSource.SNOWFLAKE: 3, DateSource.EXIF: 2, DateSource.FILENAME: 1}
 X_MEMBER = re.compile(r"^\d{5,20}-(.+)$")
+# Characters: shorter ids in a table are likely numbers of rows, alike in every table.
 SHORTEST_TABLE_ID = 8
 
 

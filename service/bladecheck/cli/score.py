@@ -54,6 +54,7 @@ from bladecheck.runs.summary import zone
 
 SHOW_CURSOR = b"\x1b[?25h\n"
 CACHE = "fetched"
+# Notes in the last lines, so that a screen still shows what was found.
 LAST_NOTES = 10
 
 

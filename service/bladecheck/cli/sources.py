@@ -13,6 +13,7 @@ from bladecheck.errors import PictureTooLarge, UnreadableFile
 from bladecheck.file_formats import PICTURE_ENDINGS
 
 STDIN = "-"
+# Endings named in the line of what was passed over, commonest first.
 MOST_ENDINGS = 5
 
 

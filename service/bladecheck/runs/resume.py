@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from bladecheck.errors import DamagedArchive
 from bladecheck.runs import journal
 from bladecheck.runs.hashes import WIDTH, Hashes, keys, latest
+
+DAMAGED = DamagedArchive.code
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,15 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """The finished rows (by row id) and the scored pictures (by sha256)."""
+    """The finished rows (by row id) and the scored pictures (by sha256).
+
+    Attributes:
+        damaged: ids of rows of changed inputs that a damaged container failed; what is not listed any more was mended.
+    """
 
     rows: Hashes = field(default_factory=Hashes)
     pictures: Hashes = field(default_factory=Hashes)
+    damaged: set[bytes] = field(default_factory=set)
 
 
 def look_back(path: Path, again: Again) -> Behind:
@@ -55,11 +63,17 @@ def look_back(path: Path, again: Again) -> Behind:
                 HAS_PICTURE * bool(record.get("sha256"))
                 | FAILED * (record["status"] in ("failed", "remote"))
                 | ONCE_MORE * _once_more(record, again)
+                | LOST * (record.get("code") == DAMAGED and _of(record, again.sources))
             )
+        elif "gone" in record:
+            for identity in map(bytes.fromhex, record["gone"]):
+                seen.rows += identity
+                seen.shown += bytes(WIDTH)
+                seen.states.append(ONCE_MORE)
     return seen.behind(again)
 
 
-HAS_PICTURE, FAILED, ONCE_MORE = 1, 2, 4
+HAS_PICTURE, FAILED, ONCE_MORE, LOST = 1, 2, 4, 8
 
 
 @dataclass(slots=True)
@@ -81,7 +95,9 @@ class _Seen:
         last = latest(rows)
         done = (states[last] & HAS_PICTURE == 0) | np.isin(keys(self.shown)[last], scored)
         done &= states[last] & (ONCE_MORE | (FAILED if self.damaged else 0)) == 0
-        return Behind(Hashes(rows[last][done]), Hashes(scored))
+        lost = rows[last][states[last] & LOST != 0].tobytes()
+        damaged = {lost[at : at + WIDTH] for at in range(0, len(lost), WIDTH)}
+        return Behind(Hashes(rows[last][done]), Hashes(scored), damaged)
 
 
 def _once_more(record: journal.Record, again: Again) -> bool:
@@ -89,5 +105,10 @@ def _once_more(record: journal.Record, again: Again) -> bool:
         return True
     if again.remote and record["status"] == "remote":
         return True
+    return _of(record, again.sources)
+
+
+def _of(record: journal.Record, sources: Set[str]) -> bool:
+    """Whether a row is of one of these inputs."""
     source: str = record["item"]["source"]
-    return any(source == name or source.startswith(f"{name}/") for name in again.sources)
+    return any(source == name or source.startswith(f"{name}/") for name in sources)

@@ -143,6 +143,7 @@ class Run:
         for identity, source, item in rows.identified(self._items, self._inputs.label):
             if self._stop.is_set():
                 return
+            behind.damaged.discard(bytes.fromhex(identity))
             if self._options.shard and not self._options.shard.holds(identity):
                 continue  # counted above all the same: which copy of a picture a row is must not depend on the shard
             # An archive that came later may add to a row: then it is written again.
@@ -158,6 +159,8 @@ class Run:
             else:
                 self._journal.append([row])
                 self._tick(str(item.status))
+        if behind.damaged:
+            self._journal.append([rows.gone_record(behind.damaged)])
 
     def _record(self, outcome: Outcome) -> None:
         row, status = outcome.task.row, DUPLICATE

@@ -18,6 +18,7 @@ from bladecheck.web.workers import Workers
 
 logger = logging.getLogger("bladecheck.request")
 PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# No status of HTTP's: what nginx logs for clients that left before the answer.
 GONE = 499
 SECURITY = (
     (

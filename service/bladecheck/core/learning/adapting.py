@@ -22,6 +22,7 @@ LEAST = 20
 """Labelled pictures of each kind, knife and other, that adapting needs."""
 CONFIDENT, AREA_LOST = 0.95, 0.002
 """Better means: less log loss in this share of resamples, and no more than so much less area under the ROC curve."""
+# Shares of the labels for which it is worked out what they alone would have given.
 CURVE = (0.25, 0.5, 0.75, 1.0)
 Bands = tuple[float, float]
 

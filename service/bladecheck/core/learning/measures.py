@@ -13,6 +13,7 @@ Truth = npt.NDArray[np.int64]
 Measured = dict[str, Any]
 """{"value", "low", "high", "n"}: a value with its 95 % interval; None where there is none."""
 ROUNDS, Z, ONE_SIDED = 1000, 1.959964, 1.644854
+# Shares of pictures, surest first, for which errors are stated.
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)
 
 
