@@ -29,7 +29,7 @@ from bladecheck.runs.summary import Summary, summarise
 from bladecheck.runs.table import Ledger
 
 PACKAGES = ("numpy", "onnxruntime", "pillow", "pdqhash", "pi-heif")
-CARD = ("summary", "limits", "thresholds", "gates", "metrics", "data", "outputs")
+CARD = ("summary", "limits", "thresholds", "gates", "metrics", "data", "outputs", "embedding_range")
 DONE_BEFORE, DUPLICATE = "done before", "duplicate"
 Fetch = Callable[[str], bytes]
 

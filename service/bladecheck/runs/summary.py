@@ -82,6 +82,10 @@ class Summary:
     Args:
         timezone: whose months; posts near midnight fall into another month elsewhere.
 
+    Attributes:
+        placed: scored pictures of which the model says how far they lie from those that it was measured on.
+        unlike: those of them that lie outside the measured range.
+
     Raises:
         RunError: no such time zone.
     """
@@ -97,6 +101,7 @@ class Summary:
         self.kinds: Counter[str] = Counter()
         self.errors: Counter[tuple[str, str]] = Counter()
         self.duplicates = self.near = self.rows = 0
+        self.placed = self.unlike = 0
         self._clusters = bytearray()
 
     def add(self, row: Row) -> None:
@@ -113,6 +118,8 @@ class Summary:
         self.near += row["near_duplicate_of"] is not None and row["duplicate_of"] is None
         if row["status"] == "ok":
             self._clusters += bytes.fromhex(row["cluster"])
+            self.placed += row["unlike"] is not None
+            self.unlike += (row["unlike"] or 0) > 1
         if row["decision"] == "hold":
             self.kinds[row["kind"] or "not sure"] += 1
         if row["status"] not in ("ok", "video_skipped"):
@@ -166,6 +173,7 @@ class Summary:
             "exact_duplicates": self.duplicates,
             "near_duplicates": self.near,
             "distinct_pictures": len(self._grouped()[0]),
+            "unlike": {"pictures": self.unlike, "of": self.placed} if self.placed else None,
         }
 
 
@@ -206,3 +214,13 @@ def month(posted_at: str | None, where: ZoneInfo) -> str:
         return UNKNOWN
     moment = datetime.fromisoformat(posted_at).astimezone(where)
     return f"{moment.year:04d}-{moment.month:02d}"
+
+
+def months_between(first: str, last: str) -> list[str]:
+    """Every month from one to the other, both included, as YYYY-MM."""
+    year, number = map(int, first.split("-"))
+    names = [first]
+    while names[-1] < last:
+        year, number = (year + 1, 1) if number == 12 else (year, number + 1)
+        names.append(f"{year:04d}-{number:02d}")
+    return names
