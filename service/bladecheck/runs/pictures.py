@@ -45,7 +45,7 @@ class Pictures:
         self._archive = open_archive(paths, format=how.get("format"), mapping=how.get("mapping"))
         self._openers: dict[str, Opener] = {}
         self.files: dict[str, Path] = {}
-        cache = _home(folder.path) / CACHE
+        cache = home(folder.path) / CACHE
         keep = None if wanted is None else set(wanted)
         for identity, _, item in rows.identified(self._archive.items(), Inputs(paths, inputs).label):
             if keep is not None and identity not in keep:
@@ -119,6 +119,6 @@ def _reading(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _home(path: Path) -> Path:
+def home(path: Path) -> Path:
     """The run that a folder beside it (another model's or policy's rows) belongs to, where downloads lie."""
     return path.parent if path.name.startswith("with-") and (path.parent / "run.json").is_file() else path

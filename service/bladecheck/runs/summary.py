@@ -160,3 +160,13 @@ def month(posted_at: str | None, where: ZoneInfo) -> str:
         return UNKNOWN
     moment = datetime.strptime(posted_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     return moment.astimezone(where).strftime("%Y-%m")
+
+
+def months_between(first: str, last: str) -> list[str]:
+    """Every month from one to the other, both included, as YYYY-MM."""
+    year, number = map(int, first.split("-"))
+    names = [first]
+    while names[-1] < last:
+        year, number = (year + 1, 1) if number == 12 else (year, number + 1)
+        names.append(f"{year:04d}-{number:02d}")
+    return names
