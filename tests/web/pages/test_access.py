@@ -43,6 +43,22 @@ def results(page: Page, site: str, pictures: dict[str, Path]) -> None:
         summary.click()
 
 
+def chosen_with_errors(page: Page, site: str, pictures: dict[str, Path]) -> None:
+    page.goto(site)
+    page.evaluate("document.getElementById('upload-form').dataset.mostBytes = 2000")
+    page.set_input_files("input[type=file]", [pictures["hold"], pictures["place"], *[pictures["clear"]] * 20])
+    page.get_by_role("button", name="Check pictures").click()
+    page.locator(".govuk-error-summary").wait_for()
+
+
+def results_with_failures(page: Page, site: str, pictures: dict[str, Path]) -> None:
+    page.route("**/check/picture*", lambda route: route.abort())
+    page.goto(site)
+    page.set_input_files("input[type=file]", [pictures["hold"], pictures["clear"]] * 4)
+    page.get_by_role("button", name="Check pictures").click()
+    page.get_by_role("heading", name="0 of 8 pictures checked").wait_for()
+
+
 def editor(page: Page, site: str, pictures: dict[str, Path]) -> None:
     page.goto(site)
     page.set_input_files("input[type=file]", [pictures["hold"], pictures["clear"]])
@@ -102,7 +118,9 @@ PLACES: list[Step] = [
     start,
     start_with_error,
     chosen,
+    chosen_with_errors,
     results,
+    results_with_failures,
     editor,
     copy_by_numbers,
     copy_by_numbers_with_error,
@@ -158,8 +176,12 @@ def test_the_keyboard_alone_is_enough(page: Page, site: str, pictures: dict[str,
     with page.expect_file_chooser() as chooser:
         press_until(page, "pictures")
         page.keyboard.press("Enter")
-    chooser.value.set_files([pictures["hold"], pictures["clear"]])
-    page.keyboard.press("Tab")
+    chooser.value.set_files([pictures["hold"], pictures["check"], pictures["clear"]])
+    press_until(page, "chosen-2")
+    page.keyboard.press("Enter")
+    expect(page.locator(".bc-chosen__row")).to_have_count(2)
+    assert page.evaluate("document.activeElement.id") == "chosen-3"  # the next one: the focus is not lost
+    press_until(page, "Check pictures")
     page.keyboard.press("Enter")
     expect(page.locator("#results-title")).to_have_text("2 pictures checked")
     assert page.evaluate("document.activeElement.id") == "results-title"

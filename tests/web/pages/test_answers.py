@@ -43,7 +43,7 @@ def test_each_answer_comes_with_its_word_reasons_and_next_steps(
     send(page, site, *(pictures[name] for name in names))
     expect(page.get_by_role("heading", level=1)).to_have_text("5 pictures checked")
     expect(page.locator("#results-summary")).to_have_text("1 to hold, 1 to check, 2 not judged, 1 clear.")
-    expect(page.locator("#queue .bc-state")).to_have_text(["Hold", "Check", "Clear", "Cannot judge", "Cannot judge"])
+    expect(page.locator("#queue .bc-state")).to_have_text(["Hold", "Check", "Cannot judge", "Cannot judge", "Clear"])
     first = page.locator("#picture-1")
     expect(first.get_by_role("heading", level=2)).to_contain_text("Do not post this picture as it is")
     expect(first).to_contain_text("A knife or other bladed article can be seen.")
@@ -103,9 +103,13 @@ def test_an_animation_is_judged_by_its_worst_frame(page: Page, site: str, tmp_pa
     send(page, site, tmp_path / "moving.gif")
     card = page.locator("#picture-1")
     expect(card.locator(".bc-card__word")).to_contain_text("Hold")
-    expect(card.locator("figcaption")).to_contain_text("The file is animated.")
+    expect(card.locator("figcaption")).to_contain_text("The file has several frames.")
     expect(card.locator(".bc-picture__marks")).to_have_count(0)
     expect(card.locator(".bc-copy")).to_contain_text("The check found no blade in this copy.")
+    expect(card.locator(".bc-copy")).to_contain_text("It is a still of the first frame")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the first frame as a still").click()
+    assert download.value.suggested_filename == "moving-still.jpg"
 
 
 def test_the_blurred_copy_is_a_clean_picture_without_the_knife(
@@ -194,7 +198,7 @@ def test_everything_works_without_scripts(plain_page: Page, site: str, pictures:
     page = plain_page
     send(page, site, pictures["hold"], pictures["place"], pictures["broken"])
     expect(page.get_by_role("heading", level=1)).to_have_text("3 pictures checked")
-    expect(page.locator("#queue .bc-state")).to_have_text(["Hold", "Clear", "Cannot judge"])
+    expect(page.locator("#queue .bc-state")).to_have_text(["Hold", "Cannot judge", "Clear"])
     expect(page.locator("#picture-1 .bc-picture__image")).to_have_css("filter", re.compile("blur"))
     page.locator("#picture-1-reveal").check()
     expect(page.locator("#picture-1 .bc-picture__image")).to_have_css("filter", "none")

@@ -103,11 +103,20 @@ LIMITS: tuple[str, ...] = (
     "It does not read text, and does not recognise people.",
 )
 
+PLACE_HAS_COPY = "This file names the place where the picture was taken. The copy below does not."
+PLACE = "This file names the place where the picture was taken. Use a copy without that before you post."
 GPS = "This file says where the picture was taken. Use a copy without that before you post."
 GPS_HAS_COPY = "This file says where the picture was taken. The copy below does not."
 NO_PREVIEW = "The picture could not be shown here. Open the file to look at it."
 NO_COPY = "A blurred copy could not be made. Check the picture again, or blur or crop it by other means."
-COPY_BUTTON = {"touched": "Download the covered copy", "clean": "Download a copy without hidden data"}
+COPY_BUTTON = {
+    "touched": "Download the covered copy",
+    "clean": "Download a copy without hidden data",
+    "still": "Download the first frame as a still",
+    "touched still": "Download the covered still",
+}
+COPY_STILL = "It is a still of the first frame; the other frames are not in it."
+SAME = "This is the same file as {name}."
 COPY_DESCRIPTION = "The copy to post"
 COPY_CLEAN = "Hidden data of the file (place, time, device) is taken out."
 COPY_WHOLE = "The whole picture is blurred, because the check could not tell where the blade is."
@@ -224,11 +233,22 @@ def _cases(result: Mapping[str, Any]) -> list[str]:
 
 
 def copy_facts(
-    areas: int, whole: bool, cut: bool, again: Mapping[str, Any], left: Sequence[tuple[float, float, float, float]]
+    areas: int,
+    whole: bool,
+    cut: bool,
+    again: Mapping[str, Any],
+    left: Sequence[tuple[float, float, float, float]],
+    *,
+    still: bool = False,
 ) -> tuple[str, ...]:
-    """What was done to a copy, and what the check found when it looked at that very copy; `left`: where."""
+    """What was done to a copy, and what the check found when it looked at that very copy.
+
+    Args:
+        left: where.
+        still: it was made of an animation's first frame.
+    """
     covered = COPY_WHOLE if whole else "1 area is covered." if areas == 1 else f"{areas} areas are covered."
-    done = [covered if areas else COPY_UNTOUCHED, *([COPY_CUT] if cut else [])]
+    done = [covered if areas else COPY_UNTOUCHED, *([COPY_CUT] if cut else []), *([COPY_STILL] if still else [])]
     return " ".join([*_found_in_copy(again, left)]), " ".join([*done, COPY_CLEAN]), COPY_LOOK
 
 
@@ -269,12 +289,16 @@ def filled(text: str, result: Mapping[str, Any], policy: Policy) -> str:
     return text.format(kind=kind, organisation=policy.organisation, helplines=policy.helplines)
 
 
+ORDER = (Decision.HOLD, Decision.CHECK, Decision.CANNOT_JUDGE, Decision.CLEAR)
+"""Answers from the most pressing to the least."""
+
+
 def summary(results: Sequence[Mapping[str, Any]]) -> str:
     """How many pictures got which answer, the most pressing first: "1 to hold, 2 clear"."""
     words = {Decision.HOLD: "to hold", Decision.CHECK: "to check", Decision.CLEAR: "clear"}
     counts = [
         (sum(result["decision"] == decision for result in results), words.get(decision, "not judged"))
-        for decision in (Decision.HOLD, Decision.CHECK, Decision.CANNOT_JUDGE, Decision.CLEAR)
+        for decision in ORDER
     ]
     return ", ".join(f"{count} {word}" for count, word in counts if count) + "."
 
