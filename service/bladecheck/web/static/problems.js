@@ -54,3 +54,16 @@ export function element(name, className = "", text = "") {
   made.textContent = text;
   return made;
 }
+
+/** What went wrong with a request, in words. A proxy's answer is a page of its own, never one of our problem documents. */
+export async function explain(response) {
+  const problem = await response.json().catch(() => null);
+  if (response.status === 413) {
+    return problem
+      ? "The picture is too large. Save a smaller copy and try again."
+      : "Something between this computer and the service refuses a file of this size. Save a smaller copy, or ask the team that runs the service to raise the limit of its proxy.";
+  }
+  if ([429, 503].includes(response.status)) return "The service is busy. Wait a little and try again.";
+  if ([502, 504].includes(response.status)) return "The service does not answer its proxy. Wait a little and try again.";
+  return problem?.detail || "The service had a problem. Try again.";
+}

@@ -5,7 +5,7 @@ import { Choosing, gone, isReadable } from "./choosing.js";
 import { enhanceCopies, remember } from "./editor.js";
 import { forget, forgetFiles, keep, keepFile, kept } from "./kept.js";
 import { mark } from "./leaving.js";
-import { element, showProblems } from "./problems.js";
+import { element, explain, showProblems } from "./problems.js";
 import { entitle, show, view, wanted } from "./views.js";
 
 const AT_ONCE = 2;
@@ -246,18 +246,6 @@ async function send(url, file, position) {
     const seconds = Math.min(LONGEST_WAIT, Number(response.headers.get("Retry-After")) || 2);
     await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
   }
-}
-
-async function explain(response) {
-  const problem = await response.json().catch(() => null);
-  if (response.status === 413) {
-    return problem
-      ? "The picture is too large. Save a smaller copy and try again."
-      : "Something between this computer and the service refuses a file of this size. Save a smaller copy, or ask the team that runs the service to raise the limit of its proxy.";
-  }
-  if ([429, 503].includes(response.status)) return "The service is busy. Wait a little and try again.";
-  if ([502, 504].includes(response.status)) return "The service does not answer its proxy. Wait a little and try again.";
-  return problem?.detail || "The service had a problem. Try again.";
 }
 
 /** The empty answers' page, as a view of its own, and its parts. */
