@@ -110,7 +110,7 @@ def at(path: str) -> Step:
     def go(page: Page, site: str, pictures: dict[str, Path]) -> None:
         page.goto(f"{site}{path}")
 
-    go.__name__ = path.strip("/")
+    go.__name__ = path.strip("/").replace("/", "_")
     return go
 
 
@@ -127,7 +127,9 @@ PLACES: list[Step] = [
     record_form,
     record_form_with_errors,
     record,
-    *map(at, ("/copy", "/record/open", "/help", "/model", "/privacy", "/accessibility", "/no-such-page")),
+    *map(
+        at, ("/copy", "/record/open", "/help", "/model", "/model/card", "/privacy", "/accessibility", "/no-such-page")
+    ),
 ]
 EVERYWHERE = pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
 FOCUS = """() => {
@@ -145,12 +147,15 @@ FOCUS = """() => {
 def test_every_page_and_state(page: Page, site: str, pictures: dict[str, Path], place: Step) -> None:
     place(page, site, pictures)
     axe_finds_nothing(page)
+    page.emulate_media(color_scheme="dark")
+    axe_finds_nothing(page, ["color-contrast"])
     targets_are_large_enough(page)
     nothing_spills_at_400_percent(page)
 
 
-def axe_finds_nothing(page: Page) -> None:
-    found = Axe().run(page, options=RULES).response["violations"]
+def axe_finds_nothing(page: Page, rules: list[str] | None = None) -> None:
+    options = {"runOnly": rules, "resultTypes": ["violations"]} if rules else RULES
+    found = Axe().run(page, options=options).response["violations"]
     assert not found, json.dumps([(one["id"], [node["html"] for node in one["nodes"]]) for one in found], indent=1)
 
 

@@ -194,6 +194,22 @@ def test_progress_is_announced(page: Page, site: str, pictures: dict[str, Path])
     assert re.fullmatch(r"1 to hold, 1 clear\.", said[-1])
 
 
+def test_paper_has_a_summary_first_and_no_blurred_pictures(page: Page, site: str, pictures: dict[str, Path]) -> None:
+    send(page, site, *(pictures[name] for name in ("hold", "check", "clear", "tiny")))
+    page.locator("#results-title", has_text="4 pictures checked").wait_for()
+    expect(page.get_by_role("button", name="Print the answers")).to_be_visible()
+    page.locator("#picture-3-reveal").check()
+    page.emulate_media(media="print")
+    expect(page.locator("#queue")).to_be_visible()
+    expect(page.locator("#results")).to_contain_text("This is no record: it says nothing of who decided what.")
+    expect(page.locator("#cards")).to_have_css("break-before", "page")
+    expect(page.locator("#picture-1 .bc-picture")).to_be_hidden()  # ink for nothing
+    expect(page.locator("#picture-3 .bc-picture")).to_be_visible()
+    expect(page.locator("#picture-1 > .bc-print")).to_contain_text("Fingerprint of the picture (SHA-256): ")
+    for hidden in (".bc-copy", "#record-form", ".govuk-details", ".govuk-footer"):
+        expect(page.locator(f"#results {hidden}, body > {hidden}").first).to_be_hidden()
+
+
 def test_everything_works_without_scripts(plain_page: Page, site: str, pictures: dict[str, Path]) -> None:
     page = plain_page
     send(page, site, pictures["hold"], pictures["place"], pictures["broken"])

@@ -70,6 +70,12 @@ class Card:
         return self.checked.name
 
     @property
+    def printed(self) -> str:
+        """Which file this was and when, for paper, where the details are closed."""
+        sha256 = self.checked.result["image"]["sha256"]
+        return f"Checked at {readable(self.checked.checked_at)}. Fingerprint of the picture (SHA-256): {sha256}"
+
+    @property
     def animated(self) -> bool:
         return bool(self.checked.result["image"].get("frames", 1) > 1)
 

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import UploadFile
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from bladecheck import __version__
 from bladecheck.web import uploads
 from bladecheck.web.disconnect import attend
 from bladecheck.web.http_errors import BadInput
@@ -150,5 +151,6 @@ def _around(request: Request, results: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "heading": f"{many} checked",
         "summary": wording.summary(results) if results else "",
+        "printed": wording.PRINTED.format(policy=policy.name, version=__version__),
         "record_why": f"A record says what was checked, what was answered and who decided. {why}".strip(),
     }

@@ -116,6 +116,10 @@ COPY_BUTTON = {
     "touched still": "Download the covered still",
 }
 COPY_STILL = "It is a still of the first frame; the other frames are not in it."
+PRINTED = (
+    "Answers of Bladecheck {version} under the policy “{policy}”. They are advice; a person decides. "
+    "This is no record: it says nothing of who decided what."
+)
 SAME = "This is the same file as {name}."
 COPY_DESCRIPTION = "The copy to post"
 COPY_CLEAN = "Hidden data of the file (place, time, device) is taken out."

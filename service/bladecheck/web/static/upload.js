@@ -45,6 +45,7 @@ function restore(form, enhance) {
   if (!rows?.some((row) => kept(`card.${row.number}`))) return;
   const asked = location.hash || history.state?.view;
   const page = openResults();
+  enhance(page.record);
   page.queue.classList.toggle("bc-queue--compact", rows.length > 6);
   const places = rows.map(({ number, name, same }) => {
     const place = { row: addRow(page.queue, name, same), slot: page.cards.appendChild(document.createElement("div")), word: null };
@@ -139,6 +140,7 @@ function acceptDropsAnywhere(form, input) {
 
 async function checkAll(form, files, same, enhance) {
   const page = openResults();
+  enhance(page.record);
   show("results");
   mark("checking", true);
   keep("rows", files.map((file, index) => ({ number: index + 1, name: file.name, size: file.size, same: same[index] })));
