@@ -59,7 +59,7 @@ class Card:
     details: tuple[SummaryRow, ...]
     sealed: str
     language: str = "en"
-    pointers: tuple[str, ...] = ()
+    pointers: tuple[wording.Pointer, ...] = ()
     preview: Preview | None = None
     copy: Copy | None = None
     thumbnail: str = ""
@@ -119,7 +119,7 @@ async def make(data: bytes, checked: Checked, anchor: str, workers: Workers, lim
         details=(*facts(checked), *identity(result)),
         sealed=approval.seal(checked, key),
         language=policy.language,
-        pointers=policy.pointers,
+        pointers=wording.pointers(policy),
         preview=preview,
         copy=copy,
         thumbnail=thumbnail or "",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bladecheck.core.taxonomy import BLADE_WORDS, Decision
+from bladecheck.core.taxonomy import BLADE_WORDS, WEAPON_WORDS, Decision
 from bladecheck.core.verdict import Policy
 
 SERVICE = "Bladecheck"
@@ -22,12 +23,20 @@ class AnswerWords:
     style: str
 
 
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """What research or others say of such posts, and where to read it (an https address, or empty)."""
+
+    text: str
+    link: str
+
+
 ANSWERS: dict[str, AnswerWords] = {
     Decision.HOLD: AnswerWords(
         "Hold",
         "Do not post this picture as it is",
-        "A knife or other blade can be seen. Do not post the picture as it is. Post words only, or a copy in which the "
-        "blade cannot be seen.",
+        "A knife or other blade can be seen, or another weapon that your policy holds. Do not post the picture as it "
+        "is. Post words only, or a copy in which it cannot be seen.",
         "hold",
     ),
     Decision.CHECK: AnswerWords(
@@ -204,8 +213,14 @@ def steps(result: Mapping[str, Any], policy: Policy) -> list[str]:
 
 
 def advice(result: Mapping[str, Any], policy: Policy) -> str | None:
-    """What the force's own policy says to a decision, or None if it is silent."""
-    given = policy.wording.get(result["decision"])
+    """What the force's own policy says to a decision, or to the weapon behind it; None if it is silent."""
+    codes = {reason["code"] for reason in result["reasons"]}
+    decision = str(result["decision"])
+    cases: list[str] = []
+    if decision == Decision.HOLD:
+        kind = [result["kind"]] if result.get("kind") else []
+        cases = kind if "knife" in codes else [label for label in WEAPONS[1:] if label in codes]
+    given = next((policy.wording[case] for case in (*cases, decision) if policy.wording.get(case)), None)
     return filled(given, result, policy) if given else None
 
 
@@ -217,6 +232,16 @@ def post(result: Mapping[str, Any], policy: Policy) -> str | None:
 def alt_text(result: Mapping[str, Any], policy: Policy) -> str | None:
     """The policy's text to be read out in place of the picture, or None where it has none."""
     return _said(policy.alt_text, result, policy)
+
+
+def pointers(policy: Policy) -> tuple[Pointer, ...]:
+    """What the policy points to; an address at the end of a sentence is where its link leads."""
+    found = []
+    for sentence in policy.pointers:
+        text, _, last = sentence.rpartition(" ")
+        linked = text and last.startswith("https://")
+        found.append(Pointer(text, last) if linked else Pointer(sentence, ""))
+    return tuple(found)
 
 
 def _said(texts: Mapping[str, str], result: Mapping[str, Any], policy: Policy) -> str | None:
@@ -286,10 +311,13 @@ def place(box: tuple[float, float, float, float]) -> str:
 
 
 def filled(text: str, result: Mapping[str, Any], policy: Policy) -> str:
-    """Put the kind of blade, or what else shows ("knife", "firearm", "weapon"), in place of {kind}; and the others."""
+    """Put the kind of blade or weapon, or what else shows ("knife", "firearm"), in place of {kind}; and the others."""
     codes = {reason["code"].removesuffix("_unsure") for reason in result["reasons"]}
-    without = "knife" if "knife" in codes else "firearm" if "gun" in codes else "weapon"
+    weapon = WEAPON_WORDS.get(result.get("weapon_kind") or "", "weapon")
+    without = "knife" if "knife" in codes else "firearm" if "gun" in codes else weapon
     kind = BLADE_WORDS.get(result.get("kind") or "", without if codes & set(WEAPONS) else "knife")
+    if kind[0] in "aeiou":  # an axe, an irritant spray
+        text = re.sub(r"\b([Aa]) \{kind\}", r"\1n {kind}", text)
     return text.format(kind=kind, organisation=policy.organisation, helplines=policy.helplines)
 
 
@@ -310,8 +338,9 @@ def summary(results: Sequence[Mapping[str, Any]]) -> str:
 def policy_words(policy: Policy) -> str:
     """The policy in a few sentences."""
     said = [policy.summary] if policy.summary else []
-    guns = {"hold": "are held", "check": "are for a person to check", "ignore": "are not looked for"}
-    said.append(f"Firearms {guns[policy.gun]}.")
+    alone = {"hold": "are held", "check": "are for a person to check", "ignore": "are not looked for"}
+    said.append(f"Firearms {alone[policy.gun]}.")
+    said.append(f"Other weapons (axes, knuckledusters, batons) {alone[policy.other_weapon]}.")
     said += [
         f"{what} {'are held' if action == 'hold' else 'are for a person to check'}."
         for what, action in (("Kitchen knives in food scenes", policy.food), ("Drawn or toy knives", policy.drawing))
