@@ -96,6 +96,12 @@ class GoldenMismatch(BundleError):
     code = "golden_mismatch"
 
 
+class SignatureMismatch(BundleError):
+    """The bundle is not what was signed, or another key signed it."""
+
+    code = "bad_signature"
+
+
 class PolicyError(BladecheckError):
     """A policy with an unknown key or a value out of range."""
 
@@ -120,10 +126,22 @@ class ArchiveError(BladecheckError):
     code = "bad_archive"
 
 
+class StoreUnreachable(BladecheckError):
+    """An object store or web server that gave no answer after several tries: nothing is said about its objects."""
+
+    code = "store_unreachable"
+
+
 class DamagedArchive(ArchiveError):
     """A part of an archive that lost or changed bytes: a checksum or a size that it states is not met."""
 
     code = "damaged"
+
+
+class PackError(BladecheckError):
+    """A bill of materials or signature that can't be made or checked: a library, key or file is missing or unfit."""
+
+    code = "bad_pack"
 
 
 class RunError(BladecheckError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from altered import alter
 from bladecheck.core import looks, seams
+from bladecheck.core.bundle import Looks
 from bladecheck.core.classifier import Classifier
 from bladecheck.core.golden import replay
 from bladecheck.core.images import Picture
@@ -55,10 +57,30 @@ def test_looks_can_be_weighted() -> None:
     class Two:
         labels = ("knife", "gun")
 
-    found = looks.combined(logits, Two(), "weighted")  # type: ignore[arg-type]
+    found = looks.combined(logits, Two(), rule(kinds="weighted"))  # type: ignore[arg-type]
     weights = 1 / (1 + np.exp(-np.array([0.0, 2.0])))
     assert found == pytest.approx([2.0, 2.0, float((weights * [1, 5]).sum() / weights.sum())], abs=1e-4)
-    assert looks.combined(logits, Two(), "best") == pytest.approx([2, 2, 5])  # type: ignore[arg-type]
+    assert looks.combined(logits, Two(), rule(kinds="best")) == pytest.approx([2, 2, 5])  # type: ignore[arg-type]
+
+
+def rule(**changed: str) -> Looks:
+    return Looks.model_validate({"crops": [(0, 0, 0.6, 0.6)], "again_from": 0, "again_to": 1} | changed)
+
+
+def test_the_whole_may_count_as_much_as_its_most_suspicious_part() -> None:
+    both, logits = rule(combine="first_and_max"), np.array([[-4.0, 3.0], [2.0, 1.0], [-1.0, 5.0]], np.float32)
+
+    class Two:
+        labels = ("knife", "gun")
+
+    def knife_and_gun(parts: int) -> list[float]:
+        return looks.combined(logits, Two(), both, parts).tolist()  # type: ignore[arg-type]
+
+    assert knife_and_gun(0) == [-1.0, 5.0]
+    assert knife_and_gun(1) == [-1.0, 5.0]
+    assert knife_and_gun(2) == [2.0, 5.0], "a picture of a collage counts in full"
+    sure = np.array([[3.0, 0.0], [1.0, 0.0]], np.float32)
+    assert looks.combined(sure, Two(), both)[0] == 3.0  # type: ignore[arg-type]
 
 
 def test_batches_agree_with_one_by_one(looking: Classifier) -> None:
@@ -168,11 +190,24 @@ def test_where_the_blade_is_and_how_much_of_the_picture_it_takes(looking: Classi
 
 
 def test_pictures_unlike_the_measured_ones_are_told_apart(looking: Classifier) -> None:
-    near = looking.classify_one(looking.load(encode(draw((128, 128, 128))))).unlike
-    far = looking.classify_one(looking.load(encode(draw((255, 255, 255))))).unlike
-    assert near is not None
-    assert far is not None
-    assert near < 0.2 < far == pytest.approx(0.61, abs=0.2)
+    """By what they differ in, however strongly: measured ones differ in red and green alone."""
+
+    def unlike(colour: tuple[int, int, int]) -> float:
+        found = looking.classify_one(looking.load(encode(draw(colour)))).unlike
+        assert found is not None
+        return found
+
+    assert unlike((250, 128, 128)) < 0.2
+    assert unlike((140, 128, 128)) < 0.5
+    assert unlike((128, 128, 250)) > 1
+    assert unlike((128, 128, 150)) > 1
+
+
+def test_a_range_that_does_not_tell_is_not_used(looking_path: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(looking_path, tmp_path / "old"))
+    alter(folder, lambda manifest: manifest["embedding_range"].pop("measure"))
+    old = Classifier.open(folder)
+    assert old.classify_one(old.load(encode(draw((128, 128, 250))))).unlike is None
 
 
 def test_a_green_picture_is_another_weapon_of_its_kind(looking: Classifier) -> None:

@@ -112,6 +112,7 @@ def test_what_run_json_counts() -> None:
         "exact_duplicates": 1,
         "near_duplicates": 1,
         "distinct_pictures": 2,
+        "unlike": None,
     }
     assert summary.kinds == {"zombie": 1, "not sure": 1}
     assert summary.errors == {("failed", "broken"): 1, ("remote", "remote"): 1}

@@ -46,6 +46,7 @@ from bladecheck.errors import RunError, ServerError
 from bladecheck.machine import usable_cores
 from bladecheck.runs import fingerprint, shards
 from bladecheck.runs import run as scoring
+from bladecheck.runs.counts.unlike import sentence
 from bladecheck.runs.engines import Engine
 from bladecheck.runs.folder import RunFolder
 from bladecheck.runs.resume import Again, look_back
@@ -136,6 +137,8 @@ def _run(
           f"Decisions: {_words(counts['decision'])}.")  # fmt: skip
     print(f"{counts['distinct_pictures']:,} distinct pictures ({counts['exact_duplicates']:,} exact and "
           f"{counts['near_duplicates']:,} near duplicates).")  # fmt: skip
+    if unlike := sentence(counts, engine.card):
+        print(unlike)
     _notes(opened)
     if options.shard:
         print(f"This is shard {options.shard}: `bladecheck merge {folder.path.parent}` when all are done.")
