@@ -1,4 +1,5 @@
-"""`python -m bladecheck_training prepare|train|evaluate|export|all --config X.toml`, and `describe`, `range BUNDLE`."""
+"""`python -m bladecheck_training prepare|train|evaluate|export|all --config X.toml`, and, of a finished bundle,
+`describe|range|settle BUNDLE`."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import Annotated
 import typer
 
 from bladecheck_training import manifest, pipeline, restate
+from bladecheck_training import settle as settling
 from bladecheck_training.config import read
 
 app = typer.Typer(
@@ -50,6 +52,13 @@ Version = Annotated[str | None, typer.Option("--version", help="The bundle's new
 @app.command(help="Fill the graph's metadata in a finished bundle; its files and identity change.")
 def describe(folder: Folder, version: Version = None) -> None:
     print(restate.describe(folder, version).sha256)
+
+
+@app.command(help="Settle anew how looks combine to the knife score; calibration, thresholds, measures follow.")
+def settle(config: ConfigPath, folder: Folder) -> None:
+    chosen = read(config)
+    rows = [row for row in manifest.load(chosen.data) if row.split in ("dev", "police")]
+    print(settling.settle(folder, rows, chosen, settling.read_looks(folder, rows)).sha256)
 
 
 @app.command("range", help="State anew which pictures are like the measured ones; files and identity change.")

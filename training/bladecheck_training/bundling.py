@@ -68,7 +68,7 @@ def write(
     export.named(
         folder / bundle.MODEL, name=config.model.name, version=config.model.version, licence=GRAPH_LICENCE,
         author=GRAPH_AUTHOR, description=config.card.summary,
-        config_sha256=hashlib.sha256(json.dumps(_plain(config), sort_keys=True).encode()).hexdigest(),
+        config_sha256=hashlib.sha256(json.dumps(plain(config), sort_keys=True).encode()).hexdigest(),
     )  # fmt: skip
     _manifest(folder, config, library, used, facts, golden={"cases": []})
     cases = golden(Classifier(bundle.load(folder)))
@@ -87,18 +87,18 @@ def _manifest(
         "version": config.model.version,
         "summary": config.card.summary,
         "input": "uint8 NHWC RGB",
-        "preprocess": dict(config.preprocess) | _looks(config, fitted),
+        "preprocess": dict(config.preprocess) | looks(config, fitted),
         "outputs": {
             "labels": taxonomy.LABELS, "blades": taxonomy.BLADES, "features": taxonomy.FEATURES,
             "weapons": taxonomy.WEAPONS,
             "occupancy": shapes["occupancy"], "embedding": shapes["embedding"][0],
         },
         "calibration": {
-            "labels": {name: _platt(p) for name, p in fitted.labels.items()},
-            "features": {name: _platt(p) for name, p in fitted.features.items()},
+            "labels": {name: platt(p) for name, p in fitted.labels.items()},
+            "features": {name: platt(p) for name, p in fitted.features.items()},
             "blade_temperature": fitted.blade_temperature,
             "weapon_temperature": fitted.weapon_temperature,
-        } | ({"first_look": _platt(fitted.rule.first)} if config.crops else {}),
+        } | ({"first_look": platt(fitted.rule.first)} if config.crops else {}),
         "thresholds": {
             "labels": {name: {"check": low, "hold": high} for name, (low, high) in fitted.bands.items()},
             "blade_sure": fitted.blade_sure, "weapon_sure": fitted.weapon_sure, "occupied": facts.occupied,
@@ -114,7 +114,7 @@ def _manifest(
             "licences": config.card.licences, "for_lawyers": list(config.card.lawyers),
         },
         "training": {
-            "commit": commit(), "config": _plain(config), "python": platform.python_version(),
+            "commit": commit(), "config": plain(config), "python": platform.python_version(),
             "packages": {name: importlib.metadata.version(name) for name in PACKAGES}, **facts.notes,
         } | ({"tried": list(config.card.tried)} if config.card.tried else {}),
         "metrics": facts.metrics,
@@ -123,7 +123,8 @@ def _manifest(
     (folder / bundle.MANIFEST).write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
-def _looks(config: Config, fitted: Fitted) -> dict[str, Any]:
+def looks(config: Config, fitted: Fitted) -> dict[str, Any]:
+    """What `preprocess` says of looks."""
     if not config.crops:
         return {}
     rule = fitted.rule
@@ -131,7 +132,8 @@ def _looks(config: Config, fitted: Fitted) -> dict[str, Any]:
                       "again_from": rule.again_from, "again_to": rule.again_to}}  # fmt: skip
 
 
-def _platt(value: Platt) -> dict[str, float]:
+def platt(value: Platt) -> dict[str, float]:
+    """As the manifest has it."""
     return {"scale": value.scale, "shift": value.shift}
 
 
@@ -226,7 +228,7 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _plain(config: Config) -> dict[str, Any]:
+def plain(config: Config) -> dict[str, Any]:
     """The config without what the manifest says elsewhere, and without paths, which mean nothing to others."""
     import dataclasses
 

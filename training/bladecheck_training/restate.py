@@ -34,14 +34,14 @@ def describe(folder: Path, version: str | None = None) -> Bundle:
     Args:
         version: a new one for the bundle; None keeps it.
     """
-    manifest = _manifest(folder, version)
+    manifest = manifest_of(folder, version)
     path = folder / bundle.MODEL
     kept = {each.key: each.value for each in onnx.load(path, load_external_data=False).metadata_props}
     export.named(path, **kept | {
         "name": manifest["name"], "version": manifest["version"], "author": GRAPH_AUTHOR, "licence": GRAPH_LICENCE,
         "description": manifest["summary"],
     })  # fmt: skip
-    return _written(folder, manifest)
+    return written(folder, manifest)
 
 
 def measured_range(folder: Path, pictures: Iterable[Path], version: str | None = None) -> Bundle:
@@ -50,7 +50,7 @@ def measured_range(folder: Path, pictures: Iterable[Path], version: str | None =
     Raises:
         ValueError: too few pictures, or a bundle without an embedding.
     """
-    manifest = _manifest(folder, version)
+    manifest = manifest_of(folder, version)
     classifier = Classifier(bundle.load(folder))
     if not classifier.bundle.manifest.outputs.embedding:
         raise ValueError(f"{folder} gives no embedding, so it can't tell which pictures are like the measured ones.")
@@ -67,19 +67,25 @@ def measured_range(folder: Path, pictures: Iterable[Path], version: str | None =
     np.savez(folder / HEADS, **arrays, mean=known.mean, basis=known.basis)
     limit = novelty.limit(embeddings)
     manifest["embedding_range"] = {"limit": limit, "share": novelty.SHARE, "measure": "beside"}
-    return _written(folder, manifest)
+    return written(folder, manifest)
 
 
-def _manifest(folder: Path, version: str | None) -> dict[str, Any]:
+def manifest_of(folder: Path, version: str | None) -> dict[str, Any]:
+    """bundle.json of a folder, with another version if one is given."""
     found: dict[str, Any] = json.loads((folder / bundle.MANIFEST).read_bytes())
     return found | ({"version": version} if version else {})
 
 
-def _written(folder: Path, manifest: dict[str, Any]) -> Bundle:
+def written(folder: Path, manifest: dict[str, Any]) -> Bundle:
     """bundle.json with the hashes of the files as they are now, and its card; the golden pictures must still agree."""
-    manifest["files"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in manifest["files"]}
-    (folder / bundle.MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    stated(folder, manifest)
     made = bundle.load(folder)
     replay(Classifier(made))
     (folder / "README.md").write_text(card.render(made))
     return made
+
+
+def stated(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write bundle.json with the hashes of the files as they are now."""
+    manifest["files"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in manifest["files"]}
+    (folder / bundle.MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")

@@ -1,0 +1,111 @@
+"""The knife score of a finished bundle under another rule for its looks: calibration, thresholds and measures anew.
+
+Nothing is trained: the graph stays. What does not depend on the knife score (kinds, other weapons, the map) stays in
+the manifest as it was measured when the bundle was made, cross-validated where it was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.progress import track
+
+from bladecheck.core import bundle
+from bladecheck.core.bundle import Bundle
+from bladecheck.core.classifier import Classifier
+from bladecheck.core.preprocess import prepare, prepare_part
+from bladecheck_training import bundling, evaluate, restate
+from bladecheck_training.calibrate import Platt
+from bladecheck_training.config import Config
+from bladecheck_training.evaluate import Fitted, Scored
+from bladecheck_training.looks import Rule
+from bladecheck_training.manifest import Row
+
+FIRST, EVERY = ", by the first look alone", ", if every picture had all looks"
+OTHERWISE = ("kinds", "gun", "other_weapon")
+"""Of a set that was cross-validated these are measures of heads that are no longer at hand."""
+
+
+def settle(folder: Path, rows: Sequence[Row], config: Config, looks: Mapping[str, evaluate.Logits]) -> Bundle:
+    """Combine looks as `config.looks.combine` says; write the bundle's manifest, golden answers and card anew.
+
+    Args:
+        folder: of a bundle with looks; files in it are replaced.
+        rows: of the splits dev and police.
+        looks: by split "dev" and "police" logits [N, J, WIDTH] of the whole and each crop, in the order of `rows`.
+    """
+    found = restate.manifest_of(folder, config.model.version)
+    fitted = _fitted(bundle.load(folder), config)
+    sets = {
+        name: Scored([row for row in rows if row.split == name], looks[name], fitted.rule, config.data.tools)
+        for name in ("dev", "police")
+    }
+    fitted = evaluate.knife_fitted(fitted, list(sets.values()), config.targets)
+    found["preprocess"] |= bundling.looks(config, fitted)
+    found["calibration"]["labels"]["knife"] = bundling.platt(fitted.labels["knife"])
+    check, hold = fitted.bands["knife"]
+    found["thresholds"]["labels"]["knife"] = {"check": check, "hold": hold}
+    found["metrics"] = {title: _measured(title, old, sets, fitted) for title, old in found["metrics"].items()}
+    found["thresholds"]["chosen_for"] = bundling.chosen_for(config.targets)
+    found["summary"], found["limits"] = config.card.summary, config.card.limits
+    told = {"config": bundling.plain(config), "commit": bundling.commit(), "tried": list(config.card.tried)}
+    found["training"] |= told
+    restate.stated(folder, found)
+    cases = bundling.golden(Classifier(bundle.load(folder)))
+    (folder / bundle.GOLDEN).write_text(json.dumps({"cases": cases}, indent=1))
+    return restate.written(folder, found)
+
+
+def read_looks(folder: Path, rows: Sequence[Row]) -> dict[str, evaluate.Logits]:
+    """What the bundle's graph says of the whole and of every crop of each picture, [N, J, WIDTH] by split."""
+    classifier = Classifier(bundle.load(folder))
+    spec, again = classifier.bundle.spec, classifier.bundle.manifest.preprocess.looks
+    assert again is not None
+    found: dict[str, list[evaluate.Logits]] = {"dev": [], "police": []}
+    for row in track(rows, "Looking", transient=True):
+        frame = classifier.load(row.path.read_bytes()).frames[0]
+        every = [prepare(frame, spec), *(prepare_part(frame, spec, box) for box in again.crops)]
+        found[row.split].append(np.stack([classifier.run(pixels).logits for pixels in every]))
+    return {name: np.stack(logits) for name, logits in found.items() if logits}
+
+
+def _fitted(made: Bundle, config: Config) -> Fitted:
+    """What the bundle says, with looks combined as the config says."""
+    calibration, thresholds, again = made.manifest.calibration, made.manifest.thresholds, made.manifest.preprocess.looks
+    assert again is not None
+    assert calibration.first_look is not None
+    first = Platt(calibration.first_look.scale, calibration.first_look.shift)
+    return Fitted(
+        labels={name: Platt(one.scale, one.shift) for name, one in calibration.labels.items()},
+        features={name: Platt(one.scale, one.shift) for name, one in calibration.features.items()},
+        blade_temperature=calibration.blade_temperature,
+        weapon_temperature=calibration.weapon_temperature,
+        bands={name: (one.check, one.hold) for name, one in thresholds.labels.items()},
+        feature_seen=dict(thresholds.feature_seen),
+        blade_sure=thresholds.blade_sure,
+        weapon_sure=thresholds.weapon_sure,
+        rule=Rule(again.again_from, again.again_to, again.kinds, config.looks.combine, first),
+    )
+
+
+def _measured(title: str, old: Any, sets: Mapping[str, Scored], fitted: Fitted) -> Any:
+    """One table of the card, anew where the knife score stands in it."""
+    name = next((key for key in ("police", "dev") if key in title.split(",")[0].split(":")[0]), None)
+    if name is None:
+        return old
+    mine, others = sets[name], [known for key, known in sets.items() if key != name]
+    if title.startswith("slices"):
+        return evaluate.slices(mine, fitted)
+    if title.endswith(EVERY):
+        every = replace(fitted.rule, again_from=0.0, again_to=1.0)
+        return evaluate.brief(mine.by(every), fitted) | {"kinds": old["kinds"]}
+    if title.endswith(FIRST):
+        mine, others = mine.once, [other.once for other in others]
+    return evaluate.summary(mine, fitted, [other.known for other in others]) | {
+        key: old[key] for key in OTHERWISE if key in old
+    }
