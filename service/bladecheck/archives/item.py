@@ -73,7 +73,7 @@ class Item:
         quoted_id: the id of the post that is quoted.
         edits: the ids of all versions of an edited post, oldest first; empty where it was not, or nothing is told.
         extra: a few further facts, JSON only.
-        opener: gives the bytes; set where status is "present".
+        opener: gives the bytes; set where status is "present", and of videos that the archive holds.
         identity: what its row id is made of, where that is not source, member or address, post id and index.
         occurrence: see Place; None where the archive has not counted it.
         also: the other places that list the same picture of the same post.

@@ -22,6 +22,7 @@ PURPOSES = {
     "archive": "scoring archives, exports and reports",
     "dedupe": "finding near duplicates",
     "heic": "HEIC pictures",
+    "video": "frames of videos",
     "train": "training models",
 }
 

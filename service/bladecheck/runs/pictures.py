@@ -42,7 +42,7 @@ class Pictures:
             raise RunError(f"{folder.path} does not say where its pictures lie: run.json has no inputs.")
         paths = [Path(entry["path"]) for entry in inputs]
         how = _reading(manifest)
-        self._archive = open_archive(paths, format=how.get("format"), mapping=how.get("mapping"))
+        self._archive = open_archive(paths, format=how.get("format"), mapping=how.get("mapping"), videos=True)
         self._openers: dict[str, Opener] = {}
         self.files: dict[str, Path] = {}
         cache = _home(folder.path) / CACHE

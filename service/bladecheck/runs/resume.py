@@ -26,9 +26,10 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """The finished rows (16-byte row ids) and the scored pictures (32-byte hashes)."""
+    """The finished rows (16-byte row ids), those of them that are skipped videos, and the scored pictures (hashes)."""
 
     rows: set[bytes] = field(default_factory=set)
+    videos: set[bytes] = field(default_factory=set)
     pictures: set[bytes] = field(default_factory=set)
 
 
@@ -41,6 +42,7 @@ def look_back(path: Path, again: Again) -> Behind:
     pictures: dict[bytes, bool] = {}
     rows: dict[bytes, bytes | None] = {}
     failed: set[bytes] = set()
+    videos: set[bytes] = set()
     damaged = False
     for record in journal.read(path):
         if record is None:
@@ -51,13 +53,16 @@ def look_back(path: Path, again: Again) -> Behind:
             identity = bytes.fromhex(record["row"])
             rows.pop(identity, None)
             failed.discard(identity)
+            videos.discard(identity)
+            if record["status"] == "video_skipped":
+                videos.add(identity)
             if not _once_more(record, again):
                 rows[identity] = bytes.fromhex(record["sha256"]) if record.get("sha256") else None
                 if record["status"] in ("failed", "remote"):
                     failed.add(identity)
     scored = {sha256 for sha256, ok in pictures.items() if ok or not (again.failed or damaged)}
     finished = {identity for identity, sha256 in rows.items() if sha256 is None or sha256 in scored}
-    return Behind(finished - failed if damaged else finished, scored)
+    return Behind(finished - failed if damaged else finished, videos, scored)
 
 
 def _once_more(record: journal.Record, again: Again) -> bool:

@@ -18,6 +18,7 @@ DECISIONS = ("hold", "check", "clear", "cannot_judge")
 FIELDS = (
     "month", "account", "pictures", "scored", "failed", "not_available", "not_pictures", *DECISIONS, "share_hold",
     "distinct", "distinct_hold", "distinct_check", "posts", "posts_hold", "posts_check", "reposts", "reposts_hold",
+    "videos", "videos_looked_at", "videos_hold", "videos_check",
 )  # fmt: skip
 """Columns of the summary; docs/outputs.md says what each counts."""
 RANK = {"hold": 2, "check": 1}
@@ -35,9 +36,12 @@ class Cell:
         """Count one row; reposts are counted apart, since the account did not make them."""
         if row["is_repost"]:
             self.counts["reposts"] += 1
-            self.counts["reposts_hold"] += row["decision"] == "hold"
+            self.counts["reposts_hold"] += row["decision"] == "hold" and not is_video(row)
             return
         self.counts["pictures"] += 1
+        if is_video(row):
+            self._add_video(row)
+            return
         if row["status"] != "ok":
             self.counts[PLACES[row["status"]]] += 1
             return
@@ -50,6 +54,15 @@ class Cell:
             hash((row["platform"], row["account"], row["post_id"])) if row["post_id"] else int(row["row_id"][:15], 16)
         )
         self.posts[post] = max(rank, self.posts.get(post, 0))
+
+    def _add_video(self, row: Row) -> None:
+        """A video counts among what is no picture, as it always did; what was found in it is counted apart."""
+        self.counts["videos"] += 1
+        self.counts["not_pictures"] += 1
+        if row["status"] == "ok":
+            self.counts["videos_looked_at"] += 1
+            for decision in ("hold", "check"):
+                self.counts[f"videos_{decision}"] += row["decision"] == decision
 
     def line(self, month: str, account: str) -> dict[str, Any]:
         """One line of the summary; share_hold is None where nothing was scored."""
@@ -87,6 +100,7 @@ class Summary:
         self._total = Cell()
         self.statuses: Counter[str] = Counter()
         self.decisions: Counter[str] = Counter()
+        self.videos: Counter[str] = Counter()
         self.kinds: Counter[str] = Counter()
         self.errors: Counter[tuple[str, str]] = Counter()
         self.duplicates = self.near = self.rows = 0
@@ -99,6 +113,11 @@ class Summary:
             cell.add(row)
         self.rows += 1
         self.statuses[row["status"]] += 1
+        if row["status"] not in ("ok", "video_skipped"):
+            self.errors[row["status"], row["error_code"] or row["status"]] += 1
+        if is_video(row) and row["decision"]:
+            self.videos[row["decision"]] += 1
+            return
         self.decisions[row["decision"] or "none"] += 1
         self.duplicates += row["duplicate_of"] is not None
         self.near += row["near_duplicate_of"] is not None and row["duplicate_of"] is None
@@ -106,8 +125,6 @@ class Summary:
             self._clusters.add(int(row["cluster"][:15], 16))
         if row["decision"] == "hold":
             self.kinds[row["kind"] or "not sure"] += 1
-        if row["status"] not in ("ok", "video_skipped"):
-            self.errors[row["status"], row["error_code"] or row["status"]] += 1
 
     def lines(self) -> list[dict[str, Any]]:
         """One line per month and account, in order, then the total over all."""
@@ -120,10 +137,16 @@ class Summary:
             "rows": self.rows,
             "status": dict(sorted(self.statuses.items())),
             "decision": dict(sorted(self.decisions.items())),
+            **({"videos": dict(sorted(self.videos.items()))} if self.videos else {}),
             "exact_duplicates": self.duplicates,
             "near_duplicates": self.near,
             "distinct_pictures": len(self._clusters),
         }
+
+
+def is_video(row: Row) -> bool:
+    """Whether a row counts as a video, looked at or not: in no count of pictures."""
+    return bool(row["media_kind"] == "video")
 
 
 def summarise(rows: Iterable[Row], timezone: str = "UTC") -> Summary:

@@ -83,11 +83,11 @@ class Video:
             self._has_gps = any(container.metadata.get(name) or stream.metadata.get(name) for name in PLACES)
             self._stated = stream.frames
             self._size = stream.codec_context.width, stream.codec_context.height
-            self.coded, end = self._index(container, stream)
+            self.coded, self._end = self._index(container, stream)
         if not any(frame.shown for frame in self.coded):
             raise BrokenPicture("The video has no frame that could be shown.")
         self._start = min(frame.at for frame in self.coded if frame.shown)
-        self.seconds = float((max(end, self._start) - self._start) * self._clock)
+        self.seconds = float((max(self._end, self._start) - self._start) * self._clock)
         if self.seconds > limits.max_seconds:
             raise PictureTooLarge(f"The video lasts {self.seconds:,.0f} s; the limit is {limits.max_seconds:,.0f} s.")
         self._affordable = max(1, limits.max_decoded_pixels // max(FRAME_COST, self._size[0] * self._size[1]))
@@ -100,7 +100,7 @@ class Video:
             PictureError: not one of them can be decoded, or one is too large.
         """
         limits = self._limits
-        positions = sampling.even_positions(self.coded, sampling.even_count(self.seconds, limits.frames))
+        positions = sampling.even_positions(self.coded, sampling.even_count(self.seconds, limits.frames), self._end)
         chosen = self._decoded(sampling.stretches(self.coded, positions, self._affordable), keep=True)
         room = limits.frames - len(chosen)
         keys = sampling.key_positions(self.coded, min(sampling.MOST_KEYS, self._affordable) if room > 0 else 0)

@@ -61,11 +61,14 @@ def even_count(seconds: float, frames: int) -> int:
     return max(1, min(most, max(FEWEST, round(seconds * PER_SECOND))))
 
 
-def even_positions(coded: Sequence[Coded], count: int) -> list[int]:
-    """Positions in the file of the frames that show in the middle of `count` equal pieces of time, each once."""
+def even_positions(coded: Sequence[Coded], count: int, end: int) -> list[int]:
+    """Positions in the file of the frames that show in the middle of `count` equal pieces of time, each once.
+
+    `end` (ticks) is when the last frame ceases to show.
+    """
     order = sorted((position for position, frame in enumerate(coded) if frame.shown), key=lambda p: coded[p].at)
     times = np.array([coded[position].at for position in order], dtype=np.float64)
-    first, last = times[0], times[-1]
+    first, last = times[0], max(times[-1], float(end))
     middles = first + (last - first) * (np.arange(count) + 0.5) / count
     chosen = np.searchsorted(times, middles, side="right") - 1
     return sorted({order[max(0, int(index))] for index in chosen})
