@@ -21,6 +21,7 @@ from bladecheck.core.policy_file import find as find_policy
 from bladecheck.core.result import Result, classify_bytes, failed
 from bladecheck.core.verdict import Policy
 from bladecheck.core.video_limits import VideoLimits
+from bladecheck.core.videos.reading import clock
 from bladecheck.errors import PictureError
 from bladecheck.file_formats import PICTURE_ENDINGS
 from bladecheck.machine import usable_cores
@@ -132,12 +133,6 @@ def _table() -> Callable[[Result], None]:
         print(f"{decision:<13}{scores['knife']:>6.3f} {gun:>6}  {result['kind'] or '-':<10} {path}{when}")
 
     return show
-
-
-def clock(seconds: float) -> str:
-    """A time in a video as players show it, with tenths: 1:04.5."""
-    minutes, rest = divmod(round(seconds * 10), 600)
-    return f"{minutes}:{rest / 10:04.1f}"
 
 
 def _printable(text: str) -> str:

@@ -59,6 +59,17 @@ class Image(Shape):
     has_gps: bool = Field(description="The file's metadata carries a place.")
 
 
+class Video(Shape):
+    """How a video was looked at; times in seconds."""
+
+    seconds: float = Field(description="How long it is.")
+    frame_at: float = Field(description="When the frame shows that decided.")
+    frames_looked_at: int
+    longest_gap: float = Field(
+        description="The longest stretch between two frames looked at; what shows for less may not have been seen."
+    )
+
+
 class FailedImage(Shape):
     """All that is known of a picture that can't be read."""
 
@@ -87,6 +98,7 @@ class Judged(Shape):
         description="How far the picture lies from the measured ones; above 1: unlike what was measured."
     )
     image: Image
+    video: Video | None = Field(default=None, description="Only of videos.")
     model: Model
     policy: Policy
     evidence: Evidence | None = Field(default=None, description="Only with ?evidence=map.")
@@ -127,6 +139,7 @@ class ModelCard(Shape):
     summary: str
     limits: list[str]
     policy: Policy
+    videos: bool = Field(description="Frames of videos are looked at here.")
     card: dict[str, Any] = Field(description="The whole bundle.json.")
 
 

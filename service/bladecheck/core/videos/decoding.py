@@ -114,6 +114,20 @@ class Video:
             raise BrokenPicture("No frame of the video could be decoded: it is truncated or corrupt.")
         return self._told(chosen), [chosen[time][0] for time in sorted(chosen)]
 
+    def look_at(self, seconds: float) -> tuple[Told, list[Image.Image]]:
+        """The one frame that shows nearest to this time, as `look` gives it.
+
+        Raises:
+            PictureError: see `look`.
+        """
+        time = self._start + round(Fraction(seconds) / self._clock)
+        shown = [position for position, frame in enumerate(self.coded) if frame.shown]
+        nearest = min(shown, key=lambda position: abs(self.coded[position].at - time))
+        chosen = self._decoded(sampling.stretches(self.coded, [nearest], self._affordable), keep=True)
+        if not chosen:
+            raise BrokenPicture("This frame of the video could not be decoded: it is truncated or corrupt.")
+        return self._told(chosen), [chosen[at][0] for at in sorted(chosen)]
+
     def _told(self, chosen: Chosen) -> Told:
         times = [max(0.0, float((time - self._start) * self._clock)) for time in sorted(chosen)]
         return Told(
@@ -278,7 +292,8 @@ def main() -> None:
     confine(limits, len(data))
     frames: list[Image.Image] = []
     try:
-        told, frames = Video(data, limits, job["at_least"]).look()
+        video = Video(data, limits, job["at_least"])
+        told, frames = video.look() if job["at"] is None else video.look_at(job["at"])
         answer: dict[str, Any] = asdict(told)
     except PictureError as error:
         answer = {"error": {"code": error.code, "detail": error.detail}}

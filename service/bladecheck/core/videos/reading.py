@@ -39,6 +39,12 @@ def available() -> bool:
     return importlib.util.find_spec("av") is not None
 
 
+def clock(seconds: float) -> str:
+    """A time in a video as players show it, with tenths: "1:04.5"."""
+    minutes, rest = divmod(round(seconds * 10), 600)
+    return f"{minutes}:{rest / 10:04.1f}"
+
+
 def load(data: bytes, limits: PictureLimits | None = None, *, at_least: int | None = None) -> Picture:
     """Decode those frames of a video that are looked at.
 
@@ -51,19 +57,7 @@ def load(data: bytes, limits: PictureLimits | None = None, *, at_least: int | No
         NotAPicture: videos are not looked at here, or it has sound only.
         PictureTooLarge, PictureTooSlow, UnsupportedPicture, BrokenPicture: all are `PictureError`.
     """
-    allowed = (limits or PictureLimits()).video
-    if allowed is None:
-        raise NotAPicture("The file is a video, and videos are not looked at here.")
-    if not available():
-        raise NotAPicture(f"The file is a video. To look at its frames: {INSTALL}.")
-    if len(data) > allowed.max_bytes:
-        raise PictureTooLarge(f"The video has {len(data):,} bytes; the limit is {allowed.max_bytes:,}.")
-    told, pixels = _asked(data, allowed, at_least)
-    frames, position = [], 0
-    for width, height in told["sizes"]:
-        size = width * height * 3
-        frames.append(Image.frombytes("RGB", (width, height), pixels[position : position + size]))
-        position += size
+    told, frames = _asked(data, limits, at_least)
     timeline = Timeline(told["seconds"], tuple(told["times"]), told["longest_gap"])
     return Picture(
         sha256=hashlib.sha256(data).hexdigest(),
@@ -78,13 +72,46 @@ def load(data: bytes, limits: PictureLimits | None = None, *, at_least: int | No
     )
 
 
-def _asked(data: bytes, limits: VideoLimits, at_least: int | None) -> tuple[dict[str, Any], memoryview]:
-    """What the decoder's process says, and the frames' pixels.
+def frame_at(data: bytes, seconds: float, limits: PictureLimits | None = None) -> Image.Image:
+    """The frame of a video that shows at this time, RGB at full size.
+
+    Raises:
+        PictureError: see `load`.
+    """
+    _, frames = _asked(data, limits, None, seconds)
+    return frames[0]
+
+
+def _asked(
+    data: bytes, limits: PictureLimits | None, at_least: int | None, at: float | None = None
+) -> tuple[dict[str, Any], list[Image.Image]]:
+    """What the decoder's process tells, and the frames: those to look at, or the one that shows `at` so many seconds.
+
+    Raises:
+        PictureError: see `load`.
+    """
+    allowed = (limits or PictureLimits()).video
+    if allowed is None:
+        raise NotAPicture("The file is a video, and videos are not looked at here.")
+    if not available():
+        raise NotAPicture(f"The file is a video. To look at its frames: {INSTALL}.")
+    if len(data) > allowed.max_bytes:
+        raise PictureTooLarge(f"The video has {len(data):,} bytes; the limit is {allowed.max_bytes:,}.")
+    told, pixels = _decoded(data, allowed, {"limits": asdict(allowed), "at_least": at_least, "at": at})
+    frames, position = [], 0
+    for width, height in told["sizes"]:
+        size = width * height * 3
+        frames.append(Image.frombytes("RGB", (width, height), pixels[position : position + size]))
+        position += size
+    return told, frames
+
+
+def _decoded(data: bytes, limits: VideoLimits, job: dict[str, Any]) -> tuple[dict[str, Any], memoryview]:
+    """What the decoder's process tells, and the pixels of all frames.
 
     A session of its own: a Ctrl-C in the terminal is for the run, which finishes what is under way.
     """
-    job = json.dumps({"limits": asdict(limits), "at_least": at_least})
-    command = [sys.executable, "-I", "-c", START, *sys.path, job]
+    command = [sys.executable, "-I", "-c", START, *sys.path, json.dumps(job)]
     try:
         done = subprocess.run(  # noqa: S603 - our own module, no shell, nothing of the file in the command
             command,

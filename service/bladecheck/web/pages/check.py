@@ -73,6 +73,7 @@ def _start(request: Request, problem: PageProblem | None = None) -> HTMLResponse
         most=MOST,
         platforms=wording.PLATFORMS,
         most_bytes=settings.picture_max_bytes,
+        videos=wording.videos(settings),
         most_size=f"{settings.picture_max_bytes // 2**20} MB",
         **_around(request, []),
     )
