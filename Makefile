@@ -38,8 +38,9 @@ lint: $(SERVICE)/.made-test
 	$(SERVICE)/bin/mypy service
 	$(SERVICE)/bin/lint-imports --no-cache
 
+# Two at a time, a file each: tests of load, memory and time were tried beside one neighbour, not beside many.
 test-service: $(SERVICE)/.made-test
-	$(SERVICE)/bin/pytest --ignore=tests/training $(ARGS)
+	$(SERVICE)/bin/pytest -n 2 --dist loadfile --ignore=tests/training $(ARGS)
 
 test-training: $(TRAINING)/.made
 	$(TRAINING)/bin/mypy training

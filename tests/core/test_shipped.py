@@ -16,7 +16,7 @@ from bladecheck.core.verdict import Decision
 
 PHOTOS = ("astronaut.png", "brick.png", "chelsea.png", "coffee.png", "coins.png", "grass.png", "gravel.png",
           "motorcycle_left.png", "retina.jpg", "rocket.jpg")  # fmt: skip
-EACH = 25
+EACH = 15
 
 
 @pytest.fixture(scope="module", params=bundle.available())
