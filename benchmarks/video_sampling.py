@@ -1,6 +1,6 @@
 """How often a short appearance in a video is among the frames that are looked at, by three ways to choose them.
 
-python benchmarks/video_sampling.py [CLIPS]: drawn clips of 10 to 60 s in which one red thing shows once, for 0.2 to 2 s.
+python benchmarks/video_sampling.py [CLIPS]: drawn clips of 10 to 60 s in which one red thing shows for 0.2 to 2 s.
 "cut": an edited clip, shots of 1 to 6 s, the red one among them, as x264 codes it. "pan": one take, the red thing comes
 into view without a cut, a key frame a second as phones write them. Needs bladecheck[video]; prints a table.
 """
@@ -70,7 +70,7 @@ def main() -> None:
     print(f"kind  shown  {'':5}even {FRAMES}   key frames {FRAMES}   both {FRAMES}   (found of {clips} clips)")
     for kind in ("cut", "pan"):
         for shown in (0.2, 0.5, 1.0, 2.0):
-            chance = random.Random(f"{kind}{shown}")  # noqa: S311 - no secret
+            chance = random.Random(f"{kind}{shown}")
             found = dict.fromkeys(("even", "key", "both"), 0)
             for _ in range(clips):
                 data, start = clip(chance.uniform(10, 60), shown, kind, chance)
