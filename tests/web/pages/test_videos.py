@@ -12,7 +12,9 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
+from playwright.sync_api import Page
 
 from bladecheck.archives import open_archive
 from bladecheck.core import policy_file
@@ -27,6 +29,7 @@ from bladecheck.web.schemas import Judged
 from filmed import SIZE, film
 from tiny import GREEN, RED, draw, encode
 
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 DANGER = ((GREEN, 1.5), (RED, 0.5), (GREEN, 1.0))
 
 
@@ -69,6 +72,21 @@ def test_the_page_shows_the_frame_that_decided_with_its_time(http: httpx2.Client
     assert "Outline around the area" in page
     assert "There is no copy of a video to post here" in page
     assert "Frame that decided" in page
+    assert "Alt text</h4>" not in page
+
+
+def test_in_a_browser_the_answer_to_a_video_is_as_usable_as_any(page: Page, site: str, tmp_path: Path) -> None:
+    (tmp_path / "danger.mp4").write_bytes(film(DANGER, size=(320, 240)))
+    page.set_viewport_size({"width": 320, "height": 640})
+    page.goto(site)
+    page.set_input_files("input[type=file]", [tmp_path / "danger.mp4"])
+    page.get_by_role("button", name="Check pictures").click()
+    page.get_by_text("This is the frame at 0:01.").wait_for()
+    page.get_by_label("Show the picture").check()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert Axe().run(page, options=RULES).violations_count == 0
+    page.get_by_role("button", name="Make a record").click()
+    page.get_by_text("Who decided", exact=False).first.wait_for()
 
 
 def test_the_first_page_and_help_say_what_may_be_sent(http: httpx2.Client) -> None:

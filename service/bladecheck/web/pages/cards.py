@@ -84,7 +84,8 @@ async def make(data: bytes, checked: Checked, anchor: str, workers: Workers, lim
     result, policy = checked.result, workers.policy
     suggestions = (
         Suggestion("Post without the picture", wording.post(result, policy) or "", wording.POST_HINT),
-        Suggestion("Alt text", wording.alt_text(result, policy) or "", wording.ALT_HINT),
+        # Of a video there is no copy that the text could describe.
+        Suggestion("Alt text", "" if "video" in result else wording.alt_text(result, policy) or "", wording.ALT_HINT),
     )
     showable = _showable(result)
     if video := result.get("video"):

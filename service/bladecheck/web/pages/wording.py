@@ -92,6 +92,11 @@ BESIDE_POLICY: dict[str, tuple[str, ...]] = {
     Decision.CANNOT_JUDGE: (),
 }
 """Steps that a policy's own advice does not make superfluous."""
+VIDEO_BESIDE_POLICY: dict[str, tuple[str, ...]] = {
+    **BESIDE_POLICY,
+    Decision.HOLD: (),
+    Decision.CHECK: (VIDEO_STEPS[Decision.CHECK][0], "Write down who decided."),
+}
 
 APPROVAL = "Your policy asks for approval: make a record with the name of who approves it and why."
 
@@ -206,8 +211,8 @@ def reasons(result: Mapping[str, Any]) -> list[str]:
 def steps(result: Mapping[str, Any], policy: Policy) -> list[str]:
     """What to do next, in order."""
     decision = result["decision"]
-    usual = VIDEO_STEPS if "video" in result else STEPS
-    found = list((BESIDE_POLICY if policy.wording.get(decision) else usual)[decision])
+    usual, beside = (VIDEO_STEPS, VIDEO_BESIDE_POLICY) if "video" in result else (STEPS, BESIDE_POLICY)
+    found = list((beside if policy.wording.get(decision) else usual)[decision])
     if policy.approver_required and decision != Decision.CLEAR:
         found.append(APPROVAL)
     return found
