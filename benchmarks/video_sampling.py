@@ -1,6 +1,6 @@
 """How often a short appearance in a video is among the frames that are looked at, by three ways to choose them.
 
-python benchmarks/video_sampling.py [CLIPS [KIND]]: drawn clips of 10 to 60 s in which one red thing shows for 0.2 to 2 s.
+python benchmarks/video_sampling.py [CLIPS [KIND]]: clips of 10 to 60 s in which one red thing shows for 0.2 to 2 s.
 "cut": an edited clip, shots of 1 to 6 s, the red one among them, as x264 codes it. "pan": one take, the red thing comes
 into view without a cut, a key frame a second as phones write them. Needs bladecheck[video]; prints a table.
 """

@@ -42,14 +42,16 @@ class Archive:
 
     Args:
         volumes: the exports given, each with its reader.
-        videos: whether videos are to be looked at: those that the archive holds are rows like any picture then.
+        videos: see below.
 
     Attributes:
         volumes: the exports given, each with its reader.
+        videos: whether videos are to be looked at: those that the archive holds are rows like any picture then. To be
+            changed before the first pass only.
     """
 
     def __init__(self, volumes: Sequence[Volume], videos: bool = False) -> None:
-        self.volumes, self._videos = tuple(volumes), videos
+        self.volumes, self.videos = tuple(volumes), videos
         self._found: Found | None = None
         self._merging: Merging | None = None
         self._logs: list[Log] = []
@@ -141,7 +143,7 @@ class Archive:
 
     def _shown(self, item: Item) -> Item:
         """The row as it is given out: a video that the archive holds is present, if videos are looked at."""
-        if self._videos and item.status == Status.VIDEO_SKIPPED and item.opener:
+        if self.videos and item.status == Status.VIDEO_SKIPPED and item.opener:
             return replace(item, status=Status.PRESENT, detail=None)
         return item
 

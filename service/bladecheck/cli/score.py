@@ -108,10 +108,11 @@ def score(
         print(f"{len(entries):,} inputs hashed into {output / shards.INPUTS}; shards of {output} take them over.")
         return 0
     hosts = (*archives.DEFAULT_HOSTS, *(fetch_host or ()))
-    looked_at = _videos(videos, video_frames, server, key, dry_run)
-    with archives.open_archive(
-        archive, format=format, mapping=_mapping(mapping), exif_dates=exif_dates, videos=looked_at
-    ) as opened:
+    if server and (bundle or video_frames):
+        option, what = ("--bundle", "the model") if bundle else ("--video-frames", "that")
+        raise typer.BadParameter(f"{option} and --server don't go together: the server decides on {what}.")
+    with archives.open_archive(archive, format=format, mapping=_mapping(mapping), exif_dates=exif_dates) as opened:
+        opened.videos = looked_at = _videos(videos, server, key, dry_run)
         found = opened.describe()
         _announce(opened, found)
         if found.videos and videos is None and not looked_at:
@@ -206,8 +207,6 @@ def _engine(
         from bladecheck.runs.engines.local import LocalEngine
 
         return LocalEngine(Classifier.open(bundle), policy_file.find(rules), workers, near, limits)
-    if bundle:
-        raise typer.BadParameter("--bundle and --server don't go together: the server decides on the model.")
     from bladecheck.runs.engines.http import HttpEngine
 
     engine = HttpEngine(server, key, workers, near, stop=stop)
@@ -218,10 +217,8 @@ def _engine(
     return engine
 
 
-def _videos(wanted: bool | None, frames: int | None, server: str | None, key: str | None, dry_run: bool) -> bool:
+def _videos(wanted: bool | None, server: str | None, key: str | None, dry_run: bool) -> bool:
     """Whether frames of videos are looked at, where pictures are scored."""
-    if server and frames:
-        raise typer.BadParameter("--video-frames and --server don't go together: the server decides.")
     if wanted is False or (server and dry_run):
         return bool(wanted)
     if server:
