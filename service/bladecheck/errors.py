@@ -120,6 +120,12 @@ class ArchiveError(BladecheckError):
     code = "bad_archive"
 
 
+class StoreUnreachable(BladecheckError):
+    """An object store or web server that gave no answer after several tries: nothing is said about its objects."""
+
+    code = "store_unreachable"
+
+
 class DamagedArchive(ArchiveError):
     """A part of an archive that lost or changed bytes: a checksum or a size that it states is not met."""
 

@@ -77,6 +77,22 @@ def test_too_many_members(make_zip: Make, png: bytes) -> None:
         open_archive(path, limits=ArchiveLimits(members=10))
 
 
+def test_a_folder_and_a_plain_tar_may_hold_more(tmp_path: Path, png: bytes) -> None:
+    (tmp_path / "folder").mkdir()
+    for number in range(20):
+        (tmp_path / "folder" / f"{number}.png").write_bytes(png)
+    for name, mode in (("a.tar", "w"), ("a.tar.gz", "w:gz")):
+        with tarfile.open(tmp_path / name, mode) as packed:  # type: ignore[call-overload]
+            packed.add(tmp_path / "folder", "media")
+    for name in ("folder", "a.tar"):
+        with open_archive(tmp_path / name, limits=ArchiveLimits(members=10)) as archive:
+            assert len(list(archive.items())) == 20
+        with pytest.raises(ArchiveError, match="more than 10 files|too many files"):
+            open_archive(tmp_path / name, limits=ArchiveLimits(files=10))
+    with pytest.raises(ArchiveError, match="too many files"):
+        open_archive(tmp_path / "a.tar.gz", limits=ArchiveLimits(members=10))
+
+
 def test_a_nested_zip_is_a_row_with_a_reason(make_zip: Make, png: bytes) -> None:
     inner = make_zip("inner.zip", {"hidden.png": png}).read_bytes()
     told = rows(make_zip("outer.zip", {"a.png": png, "inner.zip": inner, "disguised.jpg": inner}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -92,7 +93,11 @@ def test_only_the_surest_are_left_to_the_score() -> None:
     assert (found[1.0]["positives"], found[1.0]["n"], found[0.8]["positives"], found[0.8]["n"]) == (1, 5, 0, 4)
 
 
-def test_the_cached_looks_give_the_classifiers_own_logit(looking: Classifier) -> None:
+@pytest.mark.parametrize("combine", ["max", "first_and_max"])
+def test_the_cached_looks_give_the_classifiers_own_logit(looking_path: Path, tmp_path: Path, combine: str) -> None:
+    copy = Path(shutil.copytree(looking_path, tmp_path / "copy"))
+    alter(copy, lambda manifest: manifest["preprocess"]["looks"].update(combine=combine))
+    looking = Classifier.open(copy)
     corner = Image.new("RGB", (60, 60), (60, 60, 60))
     corner.paste(RED, (30, 30, 60, 60))
     pictures = [encode(corner), encode(draw(RED)), encode(draw(GREEN)), encode(draw(BLUE))]

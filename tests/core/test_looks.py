@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from altered import alter
 from bladecheck.core import looks, seams
+from bladecheck.core.bundle import Looks
 from bladecheck.core.classifier import Classifier
 from bladecheck.core.golden import replay
 from bladecheck.core.images import Picture
@@ -55,10 +56,30 @@ def test_looks_can_be_weighted() -> None:
     class Two:
         labels = ("knife", "gun")
 
-    found = looks.combined(logits, Two(), "weighted")  # type: ignore[arg-type]
+    found = looks.combined(logits, Two(), rule(kinds="weighted"))  # type: ignore[arg-type]
     weights = 1 / (1 + np.exp(-np.array([0.0, 2.0])))
     assert found == pytest.approx([2.0, 2.0, float((weights * [1, 5]).sum() / weights.sum())], abs=1e-4)
-    assert looks.combined(logits, Two(), "best") == pytest.approx([2, 2, 5])  # type: ignore[arg-type]
+    assert looks.combined(logits, Two(), rule(kinds="best")) == pytest.approx([2, 2, 5])  # type: ignore[arg-type]
+
+
+def rule(**changed: str) -> Looks:
+    return Looks.model_validate({"crops": [(0, 0, 0.6, 0.6)], "again_from": 0, "again_to": 1} | changed)
+
+
+def test_the_whole_may_count_as_much_as_its_most_suspicious_part() -> None:
+    both, logits = rule(combine="first_and_max"), np.array([[-4.0, 3.0], [2.0, 1.0], [-1.0, 5.0]], np.float32)
+
+    class Two:
+        labels = ("knife", "gun")
+
+    def knife_and_gun(parts: int) -> list[float]:
+        return looks.combined(logits, Two(), both, parts).tolist()  # type: ignore[arg-type]
+
+    assert knife_and_gun(0) == [-1.0, 5.0]
+    assert knife_and_gun(1) == [-1.0, 5.0]
+    assert knife_and_gun(2) == [2.0, 5.0], "a picture of a collage counts in full"
+    sure = np.array([[3.0, 0.0], [1.0, 0.0]], np.float32)
+    assert looks.combined(sure, Two(), both)[0] == 3.0  # type: ignore[arg-type]
 
 
 def test_batches_agree_with_one_by_one(looking: Classifier) -> None:

@@ -16,7 +16,8 @@ from bladecheck.cli.estimate import estimate
 from bladecheck.cli.report import report
 from bladecheck.cli.review import review
 from bladecheck.runs.report.svg import Bars, columns, nice, rows
-from invented import answer, archive, run
+from bladecheck.runs.report.totals import intervals
+from invented import Invented, answer, archive, run
 from score_helpers import Score, fill
 
 ATTRIBUTES = {"src", "href", "action", "data", "poster", "srcset", "xlink:href"}
@@ -103,6 +104,44 @@ def test_an_estimate_stands_above_the_raw_counts(tmp_path: Path) -> None:
     assert all(one["stratum"] in text for one in found["strata"])
     assert "too few labels" in text
     assert text.index("The total, estimated") < text.index("Raw counts")
+
+
+def test_how_the_archive_was_read_and_what_is_left_out_stand_in_it(tmp_path: Path) -> None:
+    def text() -> str:
+        report(tmp_path / "run")
+        return re.sub(r"\s+", " ", " ".join(read((tmp_path / "run/report.html").read_text()).text))
+
+    usual = {
+        "started": "2024",
+        "finished": "2024",
+        "ended": "complete",
+        "bladecheck": "0",
+        "warnings": ["<i>Seen</i>."],
+    }
+    sessions = [
+        {
+            **usual,
+            "date_order": {"posted": "day first (from post ids)"},
+            "reading": {"columns": {"account": "screen_name"}},
+        },
+        {**usual, "date_order": {"when": "month first (clear)"}, "reading": {"columns": {"text": "body"}}},
+    ]
+    pictures = [Invented(f"{n}.jpg", 0.01, False) for n in range(30)]
+    truth = run(tmp_path / "run", [*pictures, Invented("x.jpg", 0, False, status="failed")], sessions=sessions)
+    said = text()
+    assert "Dates of column posted were taken day first (from post ids)." in said
+    assert "Dates of column when were taken month first (clear)." in said
+    assert "account from “screen_name”, text from “body”" in said
+    assert said.count("<i>Seen</i>.") == 1
+    assert "Posted more than once: none." in said
+    review(tmp_path / "run", labels=30, export=tmp_path / "sample.csv")
+    review(tmp_path / "run", import_=answer(tmp_path / "sample.csv", truth, tmp_path / "a.csv"))
+    estimate(tmp_path / "run", by="year")
+    assert re.search(r"Not covered by the estimate .{,60} failed anytown 2024 1 ", text())
+    assert ">none</text>" in intervals([{"domain": "2024", "low": 0, "high": 0, "state": "estimate"}])
+    (tmp_path / "run/journal.jsonl").unlink()
+    run(tmp_path / "run", pictures)
+    assert "Not covered by any count of scored pictures: none." in text()
 
 
 def test_an_unfinished_run_says_so(score: Score, pictures: Path, tmp_path: Path) -> None:

@@ -12,15 +12,20 @@ from typing import Any
 
 import pytest
 import typer
+from scipy.stats import betabinom
 
 from bladecheck.cli.estimate import estimate
 from bladecheck.cli.export import export as export_rows
 from bladecheck.cli.plan import plan
+from bladecheck.cli.report import report
 from bladecheck.cli.review import review
 from bladecheck.errors import RunError
+from bladecheck.runs.counts import alike
 from bladecheck.runs.counts.labels import LabelFile
+from bladecheck.runs.counts.limits import Cell
 from bladecheck.runs.counts.opened import open_sample
 from bladecheck.runs.counts.sample import LABELS
+from bladecheck.runs.verify import draw_and_labels
 from invented import Invented, answer, archive, run
 
 
@@ -231,6 +236,54 @@ def test_scoring_anew_changes_nothing_and_other_bytes_lose_their_label(tmp_path:
         estimate(tmp_path / "run")
 
 
+def test_a_grown_archive_is_drawn_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pictures = archive(480, 0.1)
+    path, table, answers = tmp_path / "run", tmp_path / "sample.csv", tmp_path / "a.csv"
+    truth = run(path, pictures[:320])
+    review(path, labels=100, export=table)
+    review(path, import_=answer(table, truth, answers))
+    before, labels = json.loads((path / "review/plan.json").read_text()), (path / "review" / LABELS).read_bytes()
+    with pytest.raises(RunError, match="Nothing came into the run"):
+        review(path, redraw=True)
+    (path / "journal.jsonl").unlink()
+    truth = run(path, pictures[5:])
+    capsys.readouterr()
+    review(path, labels=100, export=table)
+    assert "160 pictures came into the run after the draw" in capsys.readouterr().err
+    estimate(path)
+    assert "--redraw" in capsys.readouterr().out
+    assert review(path, redraw=True, labels=150) == 0
+    assert "160 pictures came, 5 left; 150 of 475 drawn with the same seed" in capsys.readouterr().out
+    after = json.loads((path / "review/plan.json").read_text())
+    assert after["seed"] == before["seed"] == hashlib.sha256((path / "review/frame.csv").read_bytes()).hexdigest()
+    assert json.loads((path / "review/plan-1.json").read_text()) == before
+    assert (path / "review" / LABELS).read_bytes() == labels
+    opened = open_sample(path)
+    ranks = {row: hashlib.sha256(f"{before['seed']}:{row}".encode()).hexdigest() for row in truth}
+    for stratum, count in after["batches"][0]["strata"].items():
+        units = sorted((row for row in truth if opened.sample.frame[row] == stratum), key=lambda row: ranks[row])
+        assert set(units[:count]) <= set(opened.sample.drawn())
+    waiting = [
+        row for row, sha256 in opened.queue("first", opened.labels) if not opened.labels.given("first", row, sha256)
+    ]
+    assert 0 < len(waiting) < 300 - 100  # most answers count again
+    review(path, export=table)
+    review(path, import_=answer(table, truth, answers))
+    found = estimated(path)
+    assert (found["total"]["size"], found["total"]["labelled"], found["labels"]["waiting"]) == (475, 150, 0)
+    assert found["not_covered"]["scored_after_the_draw"] == 0
+    assert found["total"]["low"] <= sum(one.knife for one in truth.values()) <= found["total"]["high"]
+    checked = draw_and_labels(opened)
+    assert not checked.wrong
+    assert "only an earlier draw had" in " ".join(checked.said)
+    with LabelFile(path / "review" / LABELS) as file:
+        foreign = next(row for row in truth if row not in {*opened.sample.drawn(), *opened.sample.drawn_before()})
+        file.put(foreign, "0" * 64, "yes", "A")
+    assert any(foreign in line for line in draw_and_labels(opened).wrong)
+    (path / "review/frame.csv").write_text("row_id,stratum\n")
+    assert any("The seed is" in line for line in draw_and_labels(open_sample(path)).wrong)
+
+
 def test_two_labellers_disagree_and_settle(tmp_path: Path) -> None:
     truth = run(tmp_path / "run", archive(600, 0.15))
     review(tmp_path / "run", labels=200, export=tmp_path / "sample.csv")
@@ -264,6 +317,44 @@ def test_an_answer_from_someone_else_does_not_overwrite(labelled: Path, capsys: 
     assert "was answered by A already; --second" in capsys.readouterr().err
     assert review(labelled, import_=labelled.parent / "answers.csv", who="A") == 0
     assert "0 answers taken, 300 known already" in capsys.readouterr().out
+
+
+def test_ranges_that_assume_alike_errors_lie_apart(labelled: Path) -> None:
+    with pytest.raises(typer.BadParameter, match="--by"):
+        estimate(labelled, assume_alike=True)
+    found = estimated(labelled, by="account,month", assume_alike=True)
+    lines = read(labelled / "assume-alike.csv")
+    assert [line["domain"] for line in lines] == [one["domain"] for one in found["domains"]]
+    truth = dict.fromkeys((line["domain"] for line in lines), 0)
+    for one in archive(1_500, 0.06):
+        assert one.date
+        truth[f"{one.account}, {one.date:%Y-%m}"] += one.knife
+    inside = [int(line["range_low"]) <= truth[line["domain"]] <= int(line["range_high"]) for line in lines]
+    assert sum(inside) / len(inside) > 0.85
+    for line, one in zip(lines, found["domains"], strict=True):
+        assert int(line["yes"]) <= int(line["range_low"])
+        assert int(line["range_high"]) < one["at_most"]  # narrower than what is known without the assumption
+    report(labelled)
+    html = (labelled / "report.html").read_text()
+    assert "Range if the model errs alike everywhere" in html
+    assert html.count('height="16" fill="url(#hatched)"') >= len(lines)
+    estimate(labelled, by="account,month")
+    assert not (labelled / "assume-alike.csv").exists()
+    report(labelled)
+    assert "errs alike" not in (labelled / "report.html").read_text()
+
+
+def test_a_range_is_what_adding_up_gives() -> None:
+    whole = {"a": Cell("a", 100, 20, 1), "b": Cell("b", 50, 10, 6)}
+    cells = [Cell("a", 5, 1, 0), Cell("b", 4, 1, 1)]
+    chances = [0.0] * 8
+    for low in range(5):
+        for high in range(4):
+            chances[low + high] += betabinom.pmf(low, 4, 1.5, 19.5) * betabinom.pmf(high, 3, 6.5, 4.5)
+    sums = [sum(chances[: count + 1]) for count in range(8)]
+    first, last = next(k for k in range(8) if sums[k] > 0.025), next(k for k in range(8) if sums[k] >= 0.975)
+    assert alike._range(cells, whole, 0.95) == (1 + first, 1 + last)
+    assert alike._range([Cell("a", 3, 3, 2)], whole, 0.95) == (2, 2)
 
 
 def test_undo_is_a_further_line_and_a_torn_line_is_none(labelled: Path) -> None:

@@ -14,6 +14,7 @@ from bladecheck.runs.folder import RunFolder
 from bladecheck.runs.run import Finished
 from bladecheck.runs.shards import INPUTS, Shard, hash_inputs, merge
 from score_helpers import Score, exported, lines
+from x_drawing import tweet, write, x_members
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -165,3 +166,21 @@ def test_the_command(bladecheck: Command, tiny_path: Path, pictures: Path, tmp_p
     assert "30 rows of 2 shards" in done.stdout
     assert bladecheck("report", run).returncode == 0
     assert bladecheck("score", pictures, "-o", run, "--shard", "9/2").returncode == 1
+
+
+@pytest.mark.parametrize("first", ["old", "new"])
+def test_shards_over_overlapping_archives_give_the_rows_of_one_run(first: str, score: Score, tmp_path: Path) -> None:
+    common = [tweet(number, f"common {number}", f"CommonPic{number:02d}") for number in range(1, 13)]
+    old = write(tmp_path / "old", x_members([*common, tweet(20, "deleted since", "DeletedPic3")]))
+    described = tweet(2, "common 2", "CommonPic02", ext_alt_text="A table")
+    new = write(tmp_path / "new", x_members([described, *common[5:], tweet(21, "new", "NewPicAAA04")]))
+    archives = [old, new] if first == "old" else [new, old]
+    score(archives, tmp_path / "one")
+    for number in (1, 2, 3):
+        score(archives, tmp_path / "run" / Shard(number, 3).name, shard=Shard(number, 3))
+    merge(RunFolder(tmp_path / "run"))
+    rows = exported(tmp_path / "run")
+    assert rows == exported(tmp_path / "one")
+    assert len(rows) == 14
+    assert any(row["also_in"] for row in rows)
+    assert len({int(row["row_id"][:8], 16) % 3 for row in rows}) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 from typing import Literal
 
@@ -12,8 +13,8 @@ import torch
 from PIL import Image, ImageDraw
 
 from bladecheck.core import weights
-from bladecheck.core.bundle import Outputs
-from bladecheck.core.looks import combined
+from bladecheck.core.bundle import Looks, Outputs
+from bladecheck.core.looks import WHOLE, combined
 from bladecheck.core.preprocess import prepare_part
 from bladecheck.core.taxonomy import BLADES, FEATURES, LABELS, WEAPONS
 from bladecheck.core.unlike import MeasuredRange
@@ -237,11 +238,13 @@ def test_looks_combine_as_in_the_service() -> None:
     logits = np.random.default_rng(0).normal(0, 2, (5, 4, WIDTH)).astype(np.float32)
     outputs = Outputs(labels=LABELS, blades=BLADES, features=FEATURES, weapons=WEAPONS)
     kinds: tuple[Literal["best", "weighted"], ...] = ("best", "weighted")
-    for kind in kinds:
-        ours = looks.combine(logits, kind)
-        theirs = np.stack([combined(each, outputs, kind) for each in logits])
+    joins: tuple[Literal["max", "first_and_max"], ...] = ("max", "first_and_max")
+    for kind, join in itertools.product(kinds, joins):
+        rule = Looks(crops=(WHOLE,), combine=join, kinds=kind, again_from=0, again_to=1)
+        ours = looks.combine(logits, kind, join)
+        theirs = np.stack([combined(each, outputs, rule) for each in logits])
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
-    rule = looks.Rule(0.5, 0.9, "best", calibrate.Platt())
+    rule = looks.Rule(0.5, 0.9)
     again = rule.again(logits)
     np.testing.assert_array_equal(rule.combined(logits)[~again], logits[~again, 0])
 

@@ -126,7 +126,7 @@ def _looks(config: Config, fitted: Fitted) -> dict[str, Any]:
     if not config.crops:
         return {}
     rule = fitted.rule
-    return {"looks": {"crops": config.crops, "combine": "max", "kinds": rule.kinds,
+    return {"looks": {"crops": config.crops, "combine": rule.combine, "kinds": rule.kinds,
                       "again_from": rule.again_from, "again_to": rule.again_to}}  # fmt: skip
 
 

@@ -164,12 +164,15 @@ class Looks:
         again_from: from this first score on a second look is taken; 0: chosen by `targets.again`.
         sure: from this first score on no further look is taken; 1: always one, since kinds and the map gain by it.
         kinds: kinds and features of the "best" look, or "weighted" by each look's knife probability.
+        combine: the knife score of all looks: the highest ("max") or the mean of the whole's and the highest
+            ("first_and_max").
     """
 
     crops: tuple[tuple[float, ...], ...] = ()
     again_from: float = 0.0
     sure: float = 1.0
     kinds: Literal["best", "weighted"] = "best"
+    combine: Literal["max", "first_and_max"] = "max"
 
 
 @dataclass(frozen=True)

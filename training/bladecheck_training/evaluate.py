@@ -120,6 +120,13 @@ def fit(sets: Sequence[Scored], config: Config) -> Fitted:
     return Fitted(labels, features, warmth, weapon_warmth, bands, seen, blade_sure, weapon_sure, rule)
 
 
+def knife_fitted(fitted: Fitted, sets: Sequence[Scored], targets: Targets) -> Fitted:
+    """The same but for the knife score, whose calibration and thresholds are chosen on these sets."""
+    knife = _platt(sets, KNIFE, _labelled("knife"))
+    bands = fitted.bands | {"knife": band([_held_out(scored.known, knife) for scored in sets], targets)}
+    return replace(fitted, labels=fitted.labels | {"knife": knife}, bands=bands)
+
+
 def look_again(sets: Sequence[Scored], config: Config) -> Rule:
     """From which to which first score a second look is taken.
 
@@ -134,7 +141,7 @@ def look_again(sets: Sequence[Scored], config: Config) -> Rule:
         score = np.sort(first(known.looks[:, 0, KNIFE])[known.knife == 1])
         cuts.append(score[int(np.floor(config.targets.again * len(score)))] * 0.999 if len(score) else 0.0)
     again_to, again_from = config.looks.sure, config.looks.again_from or min([*cuts, config.looks.sure])
-    return Rule(round(float(again_from), 4), again_to, config.looks.kinds, first)
+    return Rule(round(float(again_from), 4), again_to, config.looks.kinds, config.looks.combine, first)
 
 
 def _kinds(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from bladecheck.core.bundle import Bundle
 from bladecheck.core.looks import WHOLE
 from bladecheck_training import bundling, evaluate, export, left_out, metrics, novelty, occupancy, plots
 from bladecheck_training.evaluate import Fitted, Scored
-from bladecheck_training.looks import Rule
 from bladecheck_training.net import KNIFE
 from bladecheck_training.runs import Study, police_folds
 
@@ -105,7 +105,7 @@ def measure(sets: dict[str, Scored], fitted: Fitted, kept: bool = False) -> dict
         if scored.looks.shape[1] > 1:
             once = [other.once for other in others]
             result[f"{titles[name]}, by the first look alone"] = evaluate.summary(scored.once, fitted, once)
-            every = scored.by(Rule(0.0, 1.0, fitted.rule.kinds, fitted.rule.first))
+            every = scored.by(replace(fitted.rule, again_from=0.0, again_to=1.0))
             result[f"{titles[name]}, if every picture had all looks"] = evaluate.brief(every, fitted)
     return result
 

@@ -20,6 +20,7 @@ class Rule:
     again_from: float = 0.0
     again_to: float = 1.0
     kinds: str = "best"
+    combine: str = "max"
     first: Platt = field(default_factory=Platt)
 
     def again(self, logits: Floats) -> npt.NDArray[np.bool_]:
@@ -30,12 +31,12 @@ class Rule:
 
     def combined(self, logits: Floats) -> Floats:
         """One answer a picture, [N, WIDTH], from those of all its looks [N, J, WIDTH]."""
-        every = combine(logits, self.kinds)
+        every = combine(logits, self.kinds, self.combine)
         return np.where(self.again(logits)[:, None], every, logits[:, 0])
 
 
-def combine(logits: Floats, kinds: str) -> Floats:
-    """All looks together, [N, WIDTH] from [N, J, WIDTH]: the highest label logit, kinds and features by look."""
+def combine(logits: Floats, kinds: str, labels: str = "max") -> Floats:
+    """All looks together, [N, WIDTH] from [N, J, WIDTH]: labels as `labels` says, kinds and features by look."""
     knife = logits[:, :, KNIFE]
     if kinds == "best":
         found = np.take_along_axis(logits, knife.argmax(1)[:, None, None], 1)[:, 0].copy()
@@ -43,4 +44,6 @@ def combine(logits: Floats, kinds: str) -> Floats:
         share = 1 / (1 + np.exp(-np.clip(knife, -30, 30))) + 1e-6
         found = (logits * (share / share.sum(1, keepdims=True))[:, :, None]).sum(1).astype(np.float32)
     found[:, LABEL] = logits[:, :, LABEL].max(1)
+    if labels == "first_and_max":
+        found[:, KNIFE] = (knife[:, 0] + knife.max(1)) / 2
     return found

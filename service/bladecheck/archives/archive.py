@@ -13,6 +13,7 @@ from typing import Self
 from bladecheck.archives.containers.limits import ArchiveLimits
 from bladecheck.archives.containers.merged import MergedSource
 from bladecheck.archives.containers.opening import open_sources
+from bladecheck.archives.containers.remote import path_of
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.containers.streams import DAMAGE
 from bladecheck.archives.data.mapping import TableMapping
@@ -178,7 +179,7 @@ def open_archive(
     Raises:
         ArchiveError: a path is missing, not readable safely, or of no known format.
     """
-    wanted = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+    wanted = [path_of(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     if not wanted:
         raise ArchiveError("no archive was named")
     if mapping is not None and not isinstance(mapping, TableMapping):

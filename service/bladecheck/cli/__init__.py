@@ -28,6 +28,7 @@ from bladecheck.cli import (
     score,
     serve,
     verify,
+    wall,
 )
 from bladecheck.cli.extras import extra_with
 from bladecheck.errors import BladecheckError, BundleError
@@ -49,6 +50,7 @@ app.command("plan")(plan.plan)
 app.command("review")(review.review)
 app.command("estimate")(estimate.estimate)
 app.command("verify")(verify.verify)
+app.command("wall")(wall.wall)
 app.command("decide")(decide.decide)
 app.command("evaluate")(evaluate.evaluate)
 app.command("adapt")(adapt.adapt)

@@ -19,6 +19,10 @@ def estimate(
     ] = None,
     count: CountBy = "pictures",
     confidence: Annotated[float, typer.Option(min=50, max=99.9, help="Of the intervals, in percent.")] = 95,
+    assume_alike: Annotated[
+        bool,
+        typer.Option("--assume-alike", help="With --by: also ranges, if the model errs alike everywhere."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print estimate.json instead of sentences.")] = False,
 ) -> int:
     """Estimate how many pictures show a knife, with an interval, from labels of a random sample.
@@ -31,15 +35,18 @@ def estimate(
 
         bladecheck estimate run --by account,year --compare 2023,2024
     """
+    from bladecheck.runs.counts.alike import CALLED, FILE
     from bladecheck.runs.counts.estimate import Options
     from bladecheck.runs.counts.opened import look, open_sample
     from bladecheck.runs.counts.sample import PLAN, place
     from bladecheck.runs.counts.sentences import domain
 
+    if assume_alike and not domains_of(by):
+        raise typer.BadParameter("--assume-alike is for domains: add --by, such as --by account,month.")
     wanted = count_of(count)
     drawn = "pictures" if wanted == "distinct" and not (place(run, wanted) / PLAN).exists() else wanted
     options = Options(domains_of(by), tuple(compare or ()), confidence / 100, wanted)
-    found = look(open_sample(run, drawn), options)
+    found = look(open_sample(run, drawn), options, assume_alike)
     if as_json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
         return 0
@@ -47,8 +54,12 @@ def estimate(
         print(sentence)
     for one in found["domains"]:
         print(f"  {domain(one)}")
+    if assume_alike:
+        print(f"{run}/{FILE}: each domain's {CALLED}. No interval: never to be summed or compared.")
     for warning in found["warnings"]:
         print(f"Note: {warning}")
+    if found["not_covered"]["scored_after_the_draw"]:
+        print(f"To cover what came into the run after the draw: bladecheck review {run} --redraw")
     print(_table(found))
     print(f"{run}/estimate.json, estimate.csv and strata.csv have it all. Next: bladecheck report {run}")
     return 0

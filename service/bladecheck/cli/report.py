@@ -28,11 +28,12 @@ def report(
 
         bladecheck report run --timezone Europe/London -o report.html
     """
+    from bladecheck.runs.counts.alike import FILE, parsed
     from bladecheck.runs.report.page import render, save
 
     target = output or run / "report.html"
     with opened(run, timezone) as (found, ledger):
-        save(render(found, caveats(ledger, dict(found.manifest)), title, _estimate(run)), target)
+        save(render(found, caveats(ledger, dict(found.manifest)), title, _estimate(run), parsed(run / FILE)), target)
     print(target)
     return 0
 

@@ -24,6 +24,9 @@ def review(
     run: RunArgument,
     labels: Annotated[int | None, typer.Option(min=1, help="How many to draw, the first time.")] = None,
     more: Annotated[int | None, typer.Option(min=1, help="Draw so many more.")] = None,
+    redraw: Annotated[
+        bool, typer.Option("--redraw", help="Draw again, with the same seed, after the archive has grown.")
+    ] = False,
     by: By = None,
     count: CountBy = "pictures",
     who: Annotated[str, typer.Option(help="Pseudonym of who labels.")] = "A",
@@ -60,6 +63,8 @@ def review(
     if second and settle:
         raise typer.BadParameter("--second and --settle are two steps: first all second answers, then settle.")
     role: Role = "second" if second else "settled" if settle else "first"
+    if redraw:
+        return _redraw(run, labels, more, count_of(count))
     opened = _sample(run, labels, more, domains_of(by), count_of(count), seed, reposts, looks)
     if import_:
         return _import(opened, import_, who, role)
@@ -87,12 +92,40 @@ def _sample(
     else:
         opened = open_sample(run, count)
         drawn = opened.sample.plan["batches"][0]["labels"]
+        if came := opened.came:
+            print(
+                f"{came:,} {count} came into the run after the draw: the sample does not cover them. "
+                f"bladecheck review {run} --redraw draws from all of them, and keeps what is labelled.",
+                file=sys.stderr,
+            )
         if labels and labels != drawn:
             raise RunError(f"{drawn:,} are drawn already in {opened.sample.path}; draw further ones with --more.")
     if more:
         opened.sample.more(more)
         print(f"{opened.sample.plan['batches'][-1]['labels']:,} {count} drawn now.")
     return opened
+
+
+def _redraw(run: Path, labels: int | None, more: int | None, count: Count) -> int:
+    """Draw from the run as it is now; answers stay."""
+    from bladecheck.runs.counts.opened import open_sample
+
+    if more:
+        raise typer.BadParameter("--redraw takes --labels, the number in all, not --more.")
+    opened = open_sample(run, count)
+    before = sum(opened.sample.drawn_counts.values())
+    with opened.sample.locked():
+        opened.sample.redraw(opened.frame, labels or before)
+    plan = opened.sample.plan
+    last = plan["redrawn"][-1]
+    given = opened.labels
+    waiting = sum(given.given("first", *row) is None for row in opened.queue("first", given))
+    print(
+        f"{last['came']:,} {count} came, {last['left']:,} left; {plan['batches'][0]['labels']:,} of "
+        f"{plan['frame_units']:,} drawn with the same seed, of which {waiting:,} pictures wait to be labelled: "
+        f"bladecheck review {run}"
+    )
+    return 0
 
 
 def _export(opened: Opened, target: Path, copies: Path | None, role: Role, archive: Path | None) -> int:

@@ -42,7 +42,10 @@ class Looks(Strict):
 
     Attributes:
         crops: (left, top, right, bottom) in 0..1; each is cut from the frame and squashed to the model's input.
-        combine: how logits of `labels` combine over all looks: the highest counts.
+        combine: how logits of `labels` combine over the whole and its crops: the highest counts ("max"), or of the
+            knife the mean of the whole's and the highest ("first_and_max"): one crop that looks like a blade weighs
+            less if the whole does not. Other labels always take the highest. Each picture of a collage is a whole, and
+            counts in full.
         kinds: blade and weapon kinds and features come from the "best" look (highest knife logit), or are the mean of
             their logits over looks, "weighted" by each look's uncalibrated knife probability.
         again_from, again_to: the crops are looked at if the first look's knife score, calibrated by
@@ -50,7 +53,7 @@ class Looks(Strict):
     """
 
     crops: tuple[tuple[Probability, Probability, Probability, Probability], ...] = Field(min_length=1)
-    combine: Literal["max"] = "max"
+    combine: Literal["max", "first_and_max"] = "max"
     kinds: Literal["best", "weighted"] = "best"
     again_from: Probability
     again_to: Probability

@@ -122,11 +122,12 @@ class Classifier:
             NoScore: see `run`.
         """
         first = self.run(prepare(frame, self.bundle.spec) if pixels is None else pixels)
-        boxes = self.further_looks(frame, float(first.logits[self._knife]))
+        crops, parts = self.further_looks(frame, float(first.logits[self._knife]))
+        boxes = [*crops, *parts]
         answers = [first, *(self.run(prepare_part(frame, self.bundle.spec, box)) for box in boxes)]
-        return self.combine(answers, [WHOLE, *boxes])
+        return self.combine(answers, [WHOLE, *boxes], len(parts))
 
-    def further_looks(self, frame: Image.Image, first_logit: float) -> list[Box]:
+    def further_looks(self, frame: Image.Image, first_logit: float) -> tuple[list[Box], list[Box]]:
         """Parts of a frame to look at after the first look gave this knife logit.
 
         The bundle's crops, if that was unsure; each picture of a collage, unless it was surely a knife, since a small
@@ -135,19 +136,20 @@ class Classifier:
         manifest = self.bundle.manifest
         spec, platt = manifest.preprocess.looks, manifest.calibration.first_look
         if spec is None or platt is None:
-            return []
+            return [], []
         score = calibrated(first_logit, platt)
         if score >= spec.again_to:
-            return []
-        return [*(spec.crops if score >= spec.again_from else ()), *seams.parts(frame)]
+            return [], []
+        return list(spec.crops if score >= spec.again_from else ()), seams.parts(frame)
 
-    def combine(self, answers: Sequence[Output], boxes: Sequence[Box]) -> Output:
-        """The answers of looks at these parts of one picture, the whole first, as one."""
+    def combine(self, answers: Sequence[Output], boxes: Sequence[Box], parts: int) -> Output:
+        """The answers of looks at these boxes of one picture, the whole first, as one; the last `parts` are pictures
+        of a collage."""
         manifest, first = self.bundle.manifest, answers[0]
         logits = first.logits
         if len(answers) > 1 and manifest.preprocess.looks:
             every = np.stack([answer.logits for answer in answers])
-            logits = looks.combined(every, manifest.outputs, manifest.preprocess.looks.kinds)
+            logits = looks.combined(every, manifest.outputs, manifest.preprocess.looks, parts)
         occupancy, evidence = _together(answers, boxes)
         return Output(logits, evidence, occupancy, first.embedding, len(answers))
 

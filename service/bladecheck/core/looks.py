@@ -6,13 +6,12 @@ The whole picture is the first look. Training's evaluation uses these very funct
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from bladecheck.core.bundle import Outputs
+from bladecheck.core.bundle import Looks, Outputs
 
 Floats = npt.NDArray[np.float32]
 Box = tuple[float, float, float, float]
@@ -22,20 +21,27 @@ MAP_SIDE = 56
 """Rows and columns of the merged map: a crop of 62 % of each side keeps the detail of its own 28 x 28 map."""
 
 
-def combined(logits: Floats, outputs: Outputs, kinds: Literal["best", "weighted"]) -> Floats:
+def combined(logits: Floats, outputs: Outputs, rule: Looks, parts: int = 0) -> Floats:
     """One answer, float32 [L], from those of all looks at one picture [J, L], ordered as `outputs.names`.
 
-    Of each label the highest logit counts. Kinds and features come from the look with the highest knife logit
-    ("best"), or are the mean over looks weighted by their uncalibrated knife probability ("weighted").
+    `rule` says how labels combine. Kinds and features come from the look with the highest knife logit ("best"), or are
+    the mean over looks weighted by their uncalibrated knife probability ("weighted").
+
+    Args:
+        parts: the last so many looks are at pictures of a collage.
     """
-    knife = logits[:, outputs.labels.index("knife")]
-    if kinds == "best":
+    column = outputs.labels.index("knife")
+    knife = logits[:, column]
+    if rule.kinds == "best":
         found: Floats = logits[int(knife.argmax())].copy()
     else:
         weight = 1 / (1 + np.exp(-np.clip(knife, -30, 30))) + 1e-6
         found = (logits * (weight / weight.sum())[:, None]).sum(0).astype(np.float32)
     count = len(outputs.labels)
     found[:count] = logits[:, :count].max(0)
+    if rule.combine == "first_and_max":
+        whole = knife[: len(knife) - parts]
+        found[column] = max([(whole[0] + whole.max()) / 2, *knife[len(whole) :]])
     return found
 
 

@@ -54,8 +54,17 @@ def clusters(hashes: list[bytes], distance: int = DISTANCE, cut: Cut | None = No
     """
     if not hashes:
         return []
-    whole = np.frombuffer(b"".join(hashes), ">u8").astype(np.uint64).reshape(len(hashes), 4)
+    whole = np.frombuffer(b"".join(hashes), np.uint8).reshape(len(hashes), 32)
+    return [int(index) for index in grouped(whole, distance, cut)]
+
+
+def grouped(hashes: npt.NDArray[np.uint8], distance: int = DISTANCE, cut: Cut | None = None) -> Indices:
+    """`clusters` for an array uint8 [N, 32]."""
+    if not len(hashes):
+        return np.zeros(0, np.int64)
+    whole = np.ascontiguousarray(hashes).view(">u8").astype(np.uint64)
     distinct, first, inverse = np.unique(whole, axis=0, return_index=True, return_inverse=True)
+    del whole
     cut = cut or (LONG if len(distinct) > MANY else SHORT)
     if distance >= len(cut.lengths) * (cut.flips + 1):
         raise ValueError(f"{len(cut.lengths)} words with {cut.flips} flips can't find all pairs {distance} bits apart.")
@@ -66,7 +75,8 @@ def clusters(hashes: list[bytes], distance: int = DISTANCE, cut: Cut | None = No
     roots = _roots(parents)
     earliest = np.full(len(distinct), len(hashes))
     np.minimum.at(earliest, roots, first)
-    return [int(index) for index in earliest[roots][inverse.reshape(-1)]]
+    found: Indices = earliest[roots][inverse.reshape(-1)]
+    return found
 
 
 def _near(distinct: Hashes, cut: Cut, distance: int) -> Iterator[tuple[Indices, Indices]]:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bladecheck.archives import open_archive
+from bladecheck.archives.containers.remote import path_of
 from bladecheck.archives.fetch.fetcher import place_of
 from bladecheck.errors import RunError
 from bladecheck.runs import rows
@@ -40,12 +41,12 @@ class Pictures:
         inputs = [{**entry, "path": str(_found(entry, moved))} for entry in manifest["inputs"]]
         if not inputs:
             raise RunError(f"{folder.path} does not say where its pictures lie: run.json has no inputs.")
-        paths = [Path(entry["path"]) for entry in inputs]
+        paths = [path_of(entry["path"]) for entry in inputs]
         how = _reading(manifest)
         self._archive = open_archive(paths, format=how.get("format"), mapping=how.get("mapping"), videos=True)
         self._openers: dict[str, Opener] = {}
         self.files: dict[str, Path] = {}
-        cache = _home(folder.path) / CACHE
+        cache = home(folder.path) / CACHE
         keep = None if wanted is None else set(wanted)
         for identity, _, item in rows.identified(self._archive.items(), Inputs(paths, inputs).label):
             if keep is not None and identity not in keep:
@@ -94,12 +95,12 @@ def address(row: Mapping[str, Any], inputs: Collection[Mapping[str, Any]]) -> st
     """Where a picture is to be found by a person: its file, the archive and the name in it, or its web address."""
     for entry in sorted(inputs, key=lambda entry: -len(entry["name"])):
         if row["member"] and (row["source"] == entry["name"] or row["source"].startswith(entry["name"] + "/")):
-            return str(Path(entry["path"] + row["source"][len(entry["name"]) :]) / row["member"])
+            return str(path_of(entry["path"] + row["source"][len(entry["name"]) :]) / row["member"])
     return str(row["media_url"] or row["member"] or "")
 
 
 def _found(entry: Mapping[str, Any], moved: Path | None) -> Path:
-    place = Path(entry["path"])
+    place = path_of(entry["path"])
     if place.exists():
         return place
     if moved is not None and (moved / place.name).exists():
@@ -119,6 +120,6 @@ def _reading(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _home(path: Path) -> Path:
+def home(path: Path) -> Path:
     """The run that a folder beside it (another model's or policy's rows) belongs to, where downloads lie."""
     return path.parent if path.name.startswith("with-") and (path.parent / "run.json").is_file() else path

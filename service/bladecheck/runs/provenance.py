@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bladecheck.archives.containers.remote import RemotePath, path_of
 from bladecheck.errors import RunError
 
 
@@ -22,7 +23,7 @@ class Inputs:
     def __init__(self, paths: Sequence[Path], known: Sequence[Mapping[str, Any]] = ()) -> None:
         self._known = {entry["name"]: entry for entry in known}
         self._roots: dict[str, Path] = {}
-        resolved = dict.fromkeys(path.resolve() for path in paths)
+        resolved = dict.fromkeys(path_of(path).resolve() for path in paths)
         named = {entry["path"]: entry["name"] for entry in known}
         # Names of earlier sessions come first: the order of the inputs on the command line must not matter.
         for root in sorted(resolved, key=lambda root: (str(root) not in named, root.parts[::-1])):
@@ -38,7 +39,7 @@ class Inputs:
     def label(self, source_path: str) -> str:
         """The published name of an item's source: the input's name, and the way from it where there is one."""
         if source_path not in self._labels:
-            found = Path(source_path).resolve()
+            found = path_of(source_path).resolve()
             names = [
                 "/".join((name, *found.relative_to(root).parts))
                 for name, root in self._roots.items()
@@ -68,6 +69,8 @@ class Inputs:
         return [e["name"] for e in entries if self._known.get(e["name"], e)["sha256"] != e["sha256"]]
 
     def _entry(self, name: str, root: Path) -> dict[str, Any]:
+        if isinstance(root, RemotePath):
+            return _remote(name, root)
         try:
             if root.is_dir():
                 files, size, digest = _folder(root)
@@ -84,6 +87,21 @@ class Inputs:
             raise RunError(f"{root} can't be read: {error.strerror or error}.") from error
         return {"name": name, "path": str(root), "kind": "file", "files": 1, "bytes": found.st_size,
                 "sha256": digest, "sha256_of": "content", "modified_ns": found.st_mtime_ns}  # fmt: skip
+
+
+def _remote(name: str, root: RemotePath) -> dict[str, Any]:
+    """An object or a folder of objects: identified by the store's tags, since hashing would take reading all of it."""
+    if one := root.object():
+        return {"name": name, "path": str(root), "kind": "file", "files": 1, "bytes": one.size,
+                "sha256": one.identity, "sha256_of": "the store's tag and size"}  # fmt: skip
+    digest, objects = hashlib.sha256(), root.objects()
+    for one in objects:
+        digest.update(f"{one.key[len(root.key) :]}\0{one.identity}\n".encode("utf-8", "surrogateescape"))
+    if not objects:
+        raise RunError(f"{root} does not exist.")
+    return {"name": name, "path": str(root), "kind": "folder", "files": len(objects),
+            "bytes": sum(one.size for one in objects), "sha256": digest.hexdigest(),
+            "sha256_of": "names, tags and sizes"}  # fmt: skip
 
 
 def _folder(root: Path) -> tuple[int, int, str]:

@@ -6,7 +6,10 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from bladecheck.runs import journal
+from bladecheck.runs.hashes import WIDTH, Hashes, keys, latest
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +29,11 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """The finished rows (16-byte row ids), those of them that are skipped videos, and the scored pictures (hashes)."""
+    """The finished rows (by row id), those of them that are skipped videos, and the scored pictures (by sha256)."""
 
-    rows: set[bytes] = field(default_factory=set)
-    videos: set[bytes] = field(default_factory=set)
-    pictures: set[bytes] = field(default_factory=set)
+    rows: Hashes = field(default_factory=Hashes)
+    videos: Hashes = field(default_factory=Hashes)
+    pictures: Hashes = field(default_factory=Hashes)
 
 
 def look_back(path: Path, again: Again) -> Behind:
@@ -39,30 +42,49 @@ def look_back(path: Path, again: Again) -> Behind:
     A row counts as finished only if its picture is: the process may have died between the two. Where lines are damaged,
     a row that failed is done again: the damaged line may be a later one that says it did not.
     """
-    pictures: dict[bytes, bool] = {}
-    rows: dict[bytes, bytes | None] = {}
-    failed: set[bytes] = set()
-    videos: set[bytes] = set()
-    damaged = False
+    seen = _Seen()
     for record in journal.read(path):
         if record is None:
-            damaged = True
+            seen.damaged = True
         elif "picture" in record:
-            pictures[bytes.fromhex(record["picture"])] = record["result"]["status"] == "ok"
+            seen.pictures += bytes.fromhex(record["picture"])[:WIDTH]
+            seen.judged.append(record["result"]["status"] == "ok")
         elif "row" in record:
-            identity = bytes.fromhex(record["row"])
-            rows.pop(identity, None)
-            failed.discard(identity)
-            videos.discard(identity)
-            if record["status"] == "video_skipped":
-                videos.add(identity)
-            if not _once_more(record, again):
-                rows[identity] = bytes.fromhex(record["sha256"]) if record.get("sha256") else None
-                if record["status"] in ("failed", "remote"):
-                    failed.add(identity)
-    scored = {sha256 for sha256, ok in pictures.items() if ok or not (again.failed or damaged)}
-    finished = {identity for identity, sha256 in rows.items() if sha256 is None or sha256 in scored}
-    return Behind(finished - failed if damaged else finished, videos, scored)
+            seen.rows += bytes.fromhex(record["row"])
+            seen.shown += bytes.fromhex(record["sha256"])[:WIDTH] if record.get("sha256") else bytes(WIDTH)
+            seen.states.append(
+                HAS_PICTURE * bool(record.get("sha256"))
+                | FAILED * (record["status"] in ("failed", "remote"))
+                | ONCE_MORE * _once_more(record, again)
+                | SKIPPED * (record["status"] == "video_skipped")
+            )
+    return seen.behind(again)
+
+
+HAS_PICTURE, FAILED, ONCE_MORE, SKIPPED = 1, 2, 4, 8
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the lines of a journal say, 33 bytes a row and 17 a picture: later lines about the same are yet to win."""
+
+    rows: bytearray = field(default_factory=bytearray)
+    shown: bytearray = field(default_factory=bytearray)
+    states: bytearray = field(default_factory=bytearray)
+    pictures: bytearray = field(default_factory=bytearray)
+    judged: bytearray = field(default_factory=bytearray)
+    damaged: bool = False
+
+    def behind(self, again: Again) -> Behind:
+        pictures, judged = keys(self.pictures), np.frombuffer(bytes(self.judged), np.bool_)
+        last = latest(pictures)
+        scored = pictures[last] if not (again.failed or self.damaged) else pictures[last][judged[last]]
+        rows, states = keys(self.rows), np.frombuffer(bytes(self.states), np.uint8)
+        last = latest(rows)
+        done = (states[last] & HAS_PICTURE == 0) | np.isin(keys(self.shown)[last], scored)
+        done &= states[last] & (ONCE_MORE | (FAILED if self.damaged else 0)) == 0
+        skipped = states[last] & SKIPPED != 0
+        return Behind(Hashes(rows[last][done]), Hashes(rows[last][skipped]), Hashes(scored))
 
 
 def _once_more(record: journal.Record, again: Again) -> bool:

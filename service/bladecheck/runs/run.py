@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from bladecheck import __version__
+from bladecheck.archives.containers.remote import path_of
 from bladecheck.archives.item import Item
-from bladecheck.errors import BladecheckError, RunError
+from bladecheck.errors import BladecheckError, RunError, StoreUnreachable
 from bladecheck.runs import folder as run_folder
 from bladecheck.runs import rows
 from bladecheck.runs.engines import Claims, Engine, Outcome, Task
@@ -212,8 +213,10 @@ def _read(item: Item) -> bytes:
     """The bytes of an item; an archive that is gone as a whole ends the session instead of failing row after row."""
     try:
         return item.open()
+    except StoreUnreachable as error:
+        raise RunError(f"{error.detail}. What was scored is kept: run the same command again.") from error
     except (BladecheckError, OSError) as error:
-        if Path(item.source_path).exists():
+        if path_of(item.source_path).exists():
             raise
         raise RunError(
             f"{item.source_path} is gone (was a disk taken out?). What was scored is kept: bring it back and run the "

@@ -18,7 +18,7 @@ from bladecheck.runs.columns import Row
 from bladecheck.runs.counts import draw
 from bladecheck.runs.counts.estimate import Options, estimate
 from bladecheck.runs.counts.opened import ESTIMATE, Opened
-from bladecheck.runs.counts.sample import LABELS
+from bladecheck.runs.counts.sample import FRAME, LABELS
 from bladecheck.runs.folder import RunFolder
 from bladecheck.runs.pictures import Pictures
 
@@ -40,20 +40,22 @@ class Checked:
 def draw_and_labels(opened: Opened) -> Checked:
     """Seed, frame, strata, allocation and labels, all recomputed from the files of the sample."""
     sample, plan, found = opened.sample, opened.sample.plan, Checked()
-    same = sample.frame_sha256 == plan["frame_sha256"]
-    found.check(same, f"frame.csv has the hash {sample.frame_sha256} that plan.json names.",
-                f"frame.csv has the hash {sample.frame_sha256}, plan.json names {plan['frame_sha256']}.")  # fmt: skip
+    same, name = sample.frame_sha256 == plan["frame_sha256"], sample.frame_name
+    found.check(same, f"{name} has the hash {sample.frame_sha256} that plan.json names.",
+                f"{name} has the hash {sample.frame_sha256}, plan.json names {plan['frame_sha256']}.")  # fmt: skip
+    if times := len(plan.get("redrawn", ())):
+        found.said.append(f"Redrawn {times} times since the archive changed; the seed stayed that of the first frame.")
     if plan["seed_from"] == "chosen":
         found.said.append(f"The seed {plan['seed']!r} was chosen by hand, not taken from the frame.")
     else:
-        found.check(plan["seed"] == plan["frame_sha256"], "The seed is the hash of the frame: nobody chose it.",
-                    f"The seed is {plan['seed']}, not the hash of the frame.")  # fmt: skip
+        found.check(plan["seed"] == sample.first_frame_sha256, "The seed is the hash of the frame: nobody chose it.",
+                    f"The seed is {plan['seed']}, not the hash of the frame {FRAME}.")  # fmt: skip
     sizes: dict[str, int] = {}
     for stratum in sample.frame.values():
         sizes[stratum] = sizes.get(stratum, 0) + 1
     listed = {one.name: one.size for one in sample.strata}
     found.check(sizes == listed, f"All {len(sizes)} strata have the sizes that plan.json names.",
-                "Sizes of strata differ between frame.csv and plan.json.")  # fmt: skip
+                "Sizes of strata differ between frame and plan.json.")  # fmt: skip
     for number, batch in enumerate(plan["batches"], 1):
         given = draw.allocate(sample.strata, batch["labels"])
         found.check(given == batch["strata"], f"Batch {number}: {batch['labels']:,} labels, allocated as by the rule.",
@@ -78,8 +80,18 @@ def _frame(opened: Opened, found: Checked) -> None:
 
 def _labels(opened: Opened, found: Checked) -> None:
     drawn, labels = dict(opened.drawn_rows()), opened.labels
+    units, names = opened.frame.units, set[str]()
+    try:
+        names = opened.sample.drawn_before()
+    except RunError as error:
+        found.wrong.append(error.detail)
+    before = names | {row for name in names if name in units for row, _ in units[name].rows}
     for role, given in labels.by_row.items():
-        foreign = [row for row in given if row not in drawn]
+        foreign = [row for row in given if row not in drawn and row not in before]
+        if unused := sum(row not in drawn for row in given) - len(foreign):
+            found.said.append(
+                f"{unused:,} {role} labels are of pictures that only an earlier draw had: they don't count."
+            )
         other = [row for row, one in given.items() if row in drawn and drawn[row] != one.sha256]
         for row in foreign[:20]:
             found.wrong.append(f"A {role} label is of row {row}, which was not drawn.")

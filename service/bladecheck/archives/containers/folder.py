@@ -57,8 +57,10 @@ class FolderSource(Source):
             taken.add(name)
             if name != found:
                 self._actual[name] = found
-            if len(taken) > self.limits.members:
-                raise ArchiveError(f"{self.path} holds more than {self.limits.members} files")
+            if len(taken) > self.limits.files:
+                raise ArchiveError(
+                    f"{self.path} holds more than {self.limits.files:,} files; give its folders one by one"
+                )
             self._names_found.append(name)
 
     def _walk(self, only: Sequence[str] | None) -> Iterator[str]:

@@ -48,7 +48,7 @@ class SeekableGzip(io.RawIOBase):
     def __init__(self, file: Path | BinaryIO, limits: ArchiveLimits, packed: int = 0, name: str = "") -> None:
         self._file: BinaryIO = file.open("rb") if isinstance(file, Path) else file
         self._name = file.name if isinstance(file, Path) else name
-        packed = os.fstat(self._file.fileno()).st_size if isinstance(file, Path) else packed
+        packed = file.stat().st_size if isinstance(file, Path) else packed
         self._lock = threading.Lock()
         self._most = min(limits.total_bytes, max(4 * limits.ratio_floor, packed * limits.ratio))
         self._spacing = 4 * MIB

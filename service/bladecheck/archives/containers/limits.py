@@ -12,7 +12,8 @@ class ArchiveLimits:
     """Caps on what one archive may hold; beyond them it, or the member, is refused with a reason.
 
     Attributes:
-        members: entries in one container.
+        members: entries in one zip or packed tar, whose directories can claim more than there is.
+        files: files in one folder, below one address or in one plain tar, which take up room of their own.
         member_bytes: bytes of one picture, unpacked.
         data_bytes: bytes of one data file that must be read whole (tweets.js, outbox.json), unpacked.
         total_bytes: bytes of all members together, unpacked.
@@ -21,6 +22,7 @@ class ArchiveLimits:
     """
 
     members: int = 2_000_000
+    files: int = 20_000_000
     member_bytes: int = 256 * MIB
     data_bytes: int = 2048 * MIB
     total_bytes: int = 4 * 1024 * 1024 * MIB

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from bladecheck.archives.containers.folder import FileSource, FolderSource
 from bladecheck.archives.containers.limits import ArchiveLimits
+from bladecheck.archives.containers.remote import RemotePath
+from bladecheck.archives.containers.remote_folder import RemoteFolder, RemoteSingle
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.containers.tar import TarSource
 from bladecheck.archives.containers.zip import ZipSource
@@ -18,6 +20,7 @@ from bladecheck.file_formats import container_kind
 
 OFFICE = frozenset((".xlsx", ".xlsm", ".docx", ".pptx", ".ods", ".odt"))
 OTHER_SHEETS = frozenset((".xls", ".ods", ".numbers"))
+PACKED = (".zip", ".wacz", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 WEB_ARCHIVES = (".warc", ".warc.gz", ".arc", ".arc.gz")
 TAR_BLOCK = 262
 
@@ -30,6 +33,8 @@ def open_sources(path: Path, limits: ArchiveLimits) -> list[Source]:
     Raises:
         ArchiveError: nothing there, or a kind of archive that is not read.
     """
+    if isinstance(path, RemotePath):
+        return _open_remote(path, limits)
     if not path.exists():
         raise ArchiveError(f"{path} does not exist")
     if not path.is_dir():
@@ -46,14 +51,30 @@ def open_sources(path: Path, limits: ArchiveLimits) -> list[Source]:
     return [*sources, FolderSource(path, limits, only=rest)] if rest else sources
 
 
+def _open_remote(path: RemotePath, limits: ArchiveLimits) -> list[Source]:
+    """An object, or all that lies below an address; as in a folder, archives directly in it are opened one by one."""
+    if path.object():
+        return [_open_file(path, limits)]
+    objects = path.objects()
+    if not objects:
+        raise ArchiveError(f"{path} does not exist: nothing has this address, and nothing lies below it")
+    begin = len(path.key) + 1 if path.key else 0
+    packed = {one.key for one in objects if one.key[begin:].lower().endswith(PACKED) and "/" not in one.key[begin:]
+              and not is_junk(one.key[begin:])}  # fmt: skip
+    rest = [one for one in objects if one.key not in packed]
+    sources = [_open_file(path / key[begin:], limits) for key in sorted(packed)]
+    return [*sources, RemoteFolder(path, limits, rest)] if rest else sources
+
+
 def _is_packed(path: Path) -> bool:
     if not path.is_file() or path.is_symlink() or is_junk(path.name) or path.name.lower().endswith(WEB_ARCHIVES):
         return False
-    return path.name.lower().endswith((".zip", ".wacz", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz"))
+    return path.name.lower().endswith(PACKED)
 
 
 def _open_file(path: Path, limits: ArchiveLimits) -> Source:
-    if not path.is_file():
+    found = path.object() if isinstance(path, RemotePath) else None
+    if not found and not path.is_file():
         raise ArchiveError(f"{path} is neither a file nor a folder")
     try:
         with path.open("rb") as file:
@@ -73,6 +94,8 @@ def _open_file(path: Path, limits: ArchiveLimits) -> Source:
         raise ArchiveError(f"{path.name} is a kind of spreadsheet that is not read here; save it as .xlsx or .csv")
     if ending(path.name) == ".zip":
         raise ArchiveError(f"{path.name} is called .zip but is none; was the download cut short?")
+    if isinstance(path, RemotePath) and found:
+        return RemoteSingle(path, limits, found)
     if ending(path.name) == ".car":
         return _car_with_blobs(path, limits)
     return FileSource(path, limits)
@@ -82,7 +105,7 @@ def _holds_tar(path: Path, kind: str) -> bool:
     if kind != "gzip":
         return ".tar." in path.name.lower() or path.name.lower().endswith((".tbz", ".tbz2", ".txz"))
     try:
-        with gzip.open(path) as file:
+        with path.open("rb") as packed, gzip.open(packed) as file:
             return container_kind(file.read(TAR_BLOCK)) == "tar"
     except (OSError, EOFError, zlib.error):
         return False

@@ -13,8 +13,9 @@ from typing import IO, BinaryIO, cast
 
 from bladecheck.archives.containers.gzip_stream import SeekableGzip
 from bladecheck.archives.containers.limits import MIB, ArchiveLimits
+from bladecheck.archives.containers.remote import RemoteFile, RemotePath
 from bladecheck.archives.containers.source import Source
-from bladecheck.archives.containers.streams import DAMAGE
+from bladecheck.archives.containers.streams import DAMAGE, Window
 from bladecheck.archives.names import normal, refusal
 from bladecheck.errors import ArchiveError, DamagedArchive
 from bladecheck.file_formats import container_kind
@@ -60,6 +61,7 @@ class TarSource(Source):
         super().__init__(path, limits)
         self._lock = threading.Lock()
         self._file = _packed_file(path, limits)
+        self._ranged = _ranged(path, self._file)
         self._where: dict[str, tuple[int, int]] = {}
         self._untrusted: str | None = None
         try:
@@ -102,10 +104,14 @@ class TarSource(Source):
             raise DamagedArchive(
                 f"{self.path.name} is damaged ({self._untrusted}), and any of its files may be what is damaged"
             )
+        if self._ranged:
+            start, size = self._where[name]
+            self._ranged.expect(start, size)
+            return cast(BinaryIO, io.BufferedReader(_Ranged(self._ranged, start, size), MIB))
         return cast(BinaryIO, io.BufferedReader(_Member(self._file, self._lock, *self._where[name])))
 
     def _index(self) -> None:
-        total = 0
+        total, most = 0, self.limits.files if _is_plain(self._file) else self.limits.members
         with tarfile.open(fileobj=cast(IO[bytes], _Careful(self._file)), mode="r:") as tar:
             while (info := tar.next()) is not None:
                 # tarfile keeps every header it has seen; a few kB each, for nothing.
@@ -113,7 +119,7 @@ class TarSource(Source):
                 if info.isdir():
                     continue
                 total += info.size
-                if len(self._where) >= self.limits.members or total > self.limits.total_bytes:
+                if len(self._where) >= most or total > self.limits.total_bytes:
                     raise ArchiveError("it holds too many files or bytes")
                 self._add(info)
             self._check_end(tar.offset)
@@ -173,13 +179,36 @@ class _Member(io.RawIOBase):
         return len(data)
 
 
+class _Ranged(Window):
+    """One member of a plain tar in an object store, read without waiting for other members."""
+
+    def readinto(self, buffer: object) -> int:
+        count = super().readinto(buffer)
+        if not count and self._at < self._size and memoryview(buffer).nbytes:  # type: ignore[arg-type]
+            raise EOFError("the tar ends inside this file")
+        return count
+
+
+def _ranged(path: Path, file: IO[bytes]) -> RemoteFile | None:
+    """A tar in an object store to be read by ranges, if it is not packed."""
+    return RemoteFile(path) if isinstance(path, RemotePath) and _is_plain(file) else None
+
+
+def _is_plain(file: IO[bytes]) -> bool:
+    """Whether a tar's file is the tar itself, not what a decompressor gives."""
+    packed = isinstance(file, bz2.BZ2File | lzma.LZMAFile)
+    return not packed and not isinstance(getattr(file, "raw", None), SeekableGzip)
+
+
 def _packed_file(path: Path, limits: ArchiveLimits) -> IO[bytes]:
     with path.open("rb") as file:
         kind = container_kind(file.read(262))
     if kind == "gzip":
         return cast(IO[bytes], io.BufferedReader(SeekableGzip(path, limits), 64 * 1024))
+    # Given a path, the decompressors close their file themselves; an address they can't open.
+    given = path.open("rb") if isinstance(path, RemotePath) else path
     if kind == "bzip2":
-        return cast(IO[bytes], bz2.BZ2File(path))
+        return cast(IO[bytes], bz2.BZ2File(given))
     if kind == "xz":
-        return cast(IO[bytes], lzma.LZMAFile(path))
+        return cast(IO[bytes], lzma.LZMAFile(given))
     return path.open("rb")

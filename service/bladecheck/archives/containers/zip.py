@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 from bladecheck.archives.containers.limits import MIB, ArchiveLimits
+from bladecheck.archives.containers.remote import RemoteFile, positioned, size_of
 from bladecheck.archives.containers.source import Source
-from bladecheck.archives.containers.streams import DAMAGE, Checked, Positioned
+from bladecheck.archives.containers.streams import DAMAGE, Checked, Window
 from bladecheck.archives.names import normal, refusal
 from bladecheck.errors import ArchiveError
 
+LONGEST_EXTRA = 512
 ENCRYPTED, UTF8_NAME = 0x1, 0x800
 DIRECTORY_BYTES_PER_MEMBER = 1024
 END_RECORD = b"PK\x05\x06"
@@ -31,7 +34,8 @@ class ZipSource(Source):
     def __init__(self, path: Path, limits: ArchiveLimits) -> None:
         super().__init__(path, limits)
         self._file = path.open("rb")
-        self._stored_file = Positioned(path)
+        self._size = size_of(self._file)
+        self._stored_file = positioned(path)
         try:
             self._check_directory()
             self._zip = zipfile.ZipFile(self._file)
@@ -64,19 +68,32 @@ class ZipSource(Source):
 
     def _stream(self, name: str) -> BinaryIO:
         info = self._members[name]
+        if isinstance(self._stored_file, RemoteFile):
+            return self._fetched(self._stored_file, info)
         if info.compress_type == zipfile.ZIP_STORED:
             return self._stored(info)
         return cast(BinaryIO, self._zip.open(info))
 
+    def _fetched(self, file: RemoteFile, info: zipfile.ZipInfo) -> BinaryIO:
+        """A member of a remote zip in one request, whatever its packing; the local header may have a longer tail."""
+        file.expect(info.header_offset, 30 + len(info.orig_filename.encode()) + LONGEST_EXTRA + info.compress_size)
+        if info.compress_type == zipfile.ZIP_STORED:
+            return self._stored(info)
+        packed = io.BufferedReader(Window(file, self._begin(info), info.compress_size), MIB)
+        return cast(BinaryIO, zipfile.ZipExtFile(cast(IO[bytes], packed), "r", info))
+
     def _stored(self, info: zipfile.ZipInfo) -> BinaryIO:
         """Reads a stored member by position, so that WARC records inside a WACZ can be reached at once."""
+        # Python's own zip stream has no cheap seek on a stored member.
+        return cast(BinaryIO, Checked(self._stored_file, self._begin(info), info.file_size, info.CRC))
+
+    def _begin(self, info: zipfile.ZipInfo) -> int:
+        """Where a member's bytes begin, behind its local header."""
         header = self._stored_file.read_at(info.header_offset, 30)
         if len(header) < 30 or header[:4] != b"PK\x03\x04":
             raise zipfile.BadZipFile("no local header where the directory says")
         name_length, extra_length = struct.unpack("<HH", header[26:30])
-        start = info.header_offset + 30 + name_length + extra_length
-        # Python's own zip stream has no cheap seek on a stored member.
-        return cast(BinaryIO, Checked(self._stored_file, start, info.file_size, info.CRC))
+        return int(info.header_offset + 30 + name_length + extra_length)
 
     def _check_directory(self) -> None:
         """Refuses an absurd directory before zipfile reads it whole."""
@@ -95,7 +112,10 @@ class ZipSource(Source):
     def _list(self) -> dict[str, zipfile.ZipInfo]:
         infos = [info for info in self._zip.infolist() if not info.is_dir()]
         if len(infos) > self.limits.members:
-            raise ArchiveError(f"{self.path.name} holds {len(infos)} files, more than {self.limits.members}")
+            raise ArchiveError(
+                f"{self.path.name} holds {len(infos):,} files, more than {self.limits.members:,} in one zip; "
+                "unpack it and point to the folder"
+            )
         if infos and all(info.flag_bits & ENCRYPTED for info in infos):
             raise ArchiveError(f"{self.path.name} is password-protected; unpack it and point to the folder instead")
         self._check_total(infos)
@@ -111,7 +131,7 @@ class ZipSource(Source):
 
     def _check_total(self, infos: list[zipfile.ZipInfo]) -> None:
         total = sum(info.file_size for info in infos)
-        size = os.fstat(self._file.fileno()).st_size
+        size = self._size
         ceiling = min(self.limits.total_bytes, max(4 * self.limits.ratio_floor, size * self.limits.ratio))
         if total > ceiling:
             raise ArchiveError(

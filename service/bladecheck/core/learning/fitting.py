@@ -73,9 +73,9 @@ def fit(table: Table, among: Indices, parent: Head, penalty: float) -> Head:
     """The head that these pictures call for, held near `parent` by the penalty."""
     truth, head = table.truth[among], parent
     for _ in range(ROUNDS):
-        chosen, _ = table.looked.choose(head.weight, head.bias)
-        x = (table.looked.x[chosen[among]] - table.centre) / table.size
-        raw = table.looked.x[chosen[among]] @ parent.weight + parent.bias
+        decides, _ = table.looked.choose(head.weight, head.bias)
+        x = (decides[among] - table.centre) / table.size
+        raw = decides[among] @ parent.weight + parent.bias
         scale, shift = _recalibrated(raw, truth, parent)
         if np.isinf(penalty):
             return Head(parent.weight, parent.bias, scale, shift)

@@ -115,8 +115,11 @@ class Looked:
         self._looks, self._first_look = looks, first_look
         self.count = len(readings)
 
-    def choose(self, weight: Floats, bias: float) -> tuple[npt.NDArray[np.intp], Floats]:
-        """Of each picture the look that decides under this head, as an index into `x`, and its logit."""
+    def choose(self, weight: Floats, bias: float) -> tuple[Floats, Floats]:
+        """What decides of each picture under this head, [N, D], and its logit [N].
+
+        An embedding, or the mean of two, where the bundle's looks combine so: the logit is linear in it.
+        """
         logits: Floats = self.x @ weight + bias
         usable = self._kind == FIRST
         if self._looks:
@@ -125,11 +128,17 @@ class Looked:
             unsure = score < self._looks.again_to
             usable |= (self._kind == CROP) & unsure & (score >= self._looks.again_from)
             usable |= (self._kind == PART) & unsure
+        x = self.x
+        if self._looks and self._looks.combine == "first_and_max":
+            halved = usable & (self._kind == CROP)
+            # The highest of the means of the whole and each crop is the mean of the whole and the highest crop.
+            x = np.where(halved[:, None], (x[self._first] + x) / 2, x)
+            logits = np.where(halved, (logits[self._first] + logits) / 2, logits)
         effective = np.where(usable, logits, -np.inf)
         order = np.lexsort((effective, self.picture))
         last = np.flatnonzero(np.append(np.diff(self.picture[order]) > 0, True))
         chosen = order[last]
-        return chosen, logits[chosen]
+        return x[chosen], logits[chosen]
 
     @property
     def whole(self) -> Floats:

@@ -76,6 +76,14 @@ class Counted:
         """N, n and x by stratum over the whole frame; `unsure` counts can't tell as yes."""
         return self.grouped(lambda unit: "", unsure=unsure).get("", [])
 
+    def everywhere(self) -> list[Cell]:
+        """N, n and x of whole strata, those that are not the first of their look-alikes among them."""
+        counts: dict[str, list[int]] = {}
+        for name, stratum in self.sample.frame.items():
+            answer = self.answers.get(name)
+            _add(counts.setdefault(stratum, [0, 0, 0]), (1, answer is not None, answer == "yes"))
+        return [Cell(name, *numbers) for name, numbers in counts.items()]
+
     def part(self, chosen: Chosen) -> list[Cell]:
         """N, n and x by stratum, of the units that are chosen."""
         return self.grouped(lambda unit: "" if unit and chosen(unit) else None).get("", [])

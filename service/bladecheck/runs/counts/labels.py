@@ -145,7 +145,9 @@ def queue(
     wanted: Iterable[str] = drawn
     if role == "second":
         share = set(second_share(drawn))
-        wanted = [name for name in drawn if name in share or _odd(of[name], labels.unit(units[name]), name in units)]
+        wanted = [
+            name for name in drawn if name in share or (name in units and _odd(of[name], labels.unit(units[name])))
+        ]
     rows = dict[str, tuple[str, str]]()
     for name in wanted:
         for row in units[name].rows if name in units else ():
@@ -154,9 +156,9 @@ def queue(
     return list(rows.values())
 
 
-def _odd(stratum: str, answer: Answer | None, known: bool) -> bool:
+def _odd(stratum: str, answer: Answer | None) -> bool:
     low, high = stratum.endswith("below 0.02"), stratum.endswith("from 0.8")
-    return known and ((low and answer == "yes") or (high and answer == "no"))
+    return (low and answer == "yes") or (high and answer == "no")
 
 
 def _differs(labels: Labels, row: tuple[str, str]) -> bool:

@@ -10,8 +10,8 @@ from typing import Any
 
 from bladecheck.errors import RunError
 from bladecheck.runs import journal
-from bladecheck.runs.counts import sentences
-from bladecheck.runs.counts.estimate import Options, estimate
+from bladecheck.runs.counts import alike, sentences
+from bladecheck.runs.counts.estimate import Counted, Options, estimate
 from bladecheck.runs.counts.frame import Count, Frame, gather
 from bladecheck.runs.counts.labels import Labels, Role, queue, read
 from bladecheck.runs.counts.sample import LABELS, LOOKS, Sample, create, place
@@ -32,6 +32,11 @@ class Opened:
     @property
     def labels(self) -> Labels:
         return read(self.sample.path / LABELS)
+
+    @property
+    def came(self) -> int:
+        """How many units came into the run after the draw."""
+        return sum(name not in self.sample.frame for name in self.frame.units)
 
     def queue(self, role: Role, labels: Labels) -> list[tuple[str, str]]:
         """What this role looks at, in order: row_id and sha256."""
@@ -80,8 +85,12 @@ def draw_sample(
     return Opened(folder, sample, frame)
 
 
-def look(opened: Opened, options: Options) -> dict[str, Any]:
+def look(opened: Opened, options: Options, assume_alike: bool = False) -> dict[str, Any]:
     """An estimate, with its sentences; the look is logged, and files are written into the run.
+
+    Args:
+        assume_alike: write the ranges of `alike`, too; otherwise older ones are taken away, since they would be of
+            other labels.
 
     Raises:
         RunError: see `estimate`; or a file can't be written.
@@ -100,4 +109,10 @@ def look(opened: Opened, options: Options) -> dict[str, Any]:
         (STRATA, sentences.strata_csv(found)),
     ):
         replace(opened.folder.path / name, text.encode("utf-8", "replace"))
+    if assume_alike:
+        counted = Counted(opened.sample, opened.frame, opened.labels, options.count)
+        ranges = alike.ranges(counted, options.by, options.confidence)
+        replace(opened.folder.path / alike.FILE, alike.written(ranges).encode("utf-8", "replace"))
+    else:
+        (opened.folder.path / alike.FILE).unlink(missing_ok=True)
     return found

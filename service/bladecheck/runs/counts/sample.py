@@ -1,7 +1,9 @@
 """A sample on disk: RUN/review with the plan, the frame it was drawn from, the code book and the labels.
 
-plan.json    seed, strata, batches, model, policy, hashes; a batch is added by --more, nothing else ever changes
-frame.csv    row_id and stratum of everything that could be drawn; its sha256 is the default seed
+plan.json    seed, strata, batches, model, policy, hashes; a batch is added by --more, nothing else ever changes but by
+             --redraw, which keeps the plan before it as plan-1.json, plan-2.json and so on
+frame.csv    row_id and stratum of everything that could be drawn; its sha256 is the default seed. After --redraw the
+             frame that plan.json names is frame-2.csv and so on
 codebook.md  what counts as a knife
 labels.jsonl every answer, appended and synced to disk one by one; an undo is a further line
 looks.jsonl  every estimate that was made: when, from how many labels, how wide
@@ -49,14 +51,14 @@ class Sample:
         self.path = path
         try:
             self.plan: Plan = json.loads((path / PLAN).read_text(encoding="utf-8"))
-            data = (path / FRAME).read_bytes()
+            data = (path / self.frame_name).read_bytes()
         except FileNotFoundError as error:
             raise RunError(
                 f"No sample has been drawn in {path.parent}: bladecheck review {path.parent} --labels 1000"
                 + (f" --count {_count_of(path)}" if _count_of(path) != "pictures" else "")
                 + "."
             ) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, AttributeError) as error:
             raise RunError(f"{path} can't be read: {error}.") from error
         if not isinstance(self.plan, dict) or self.plan.get("schema") != SCHEMA:
             raise RunError(f"{path / PLAN} is no {SCHEMA} file; it was written by another version.")
@@ -67,6 +69,19 @@ class Sample:
     def count(self) -> Count:
         found: Count = self.plan["count"]
         return found
+
+    @property
+    def frame_name(self) -> str:
+        """The file of the frame that was drawn from last."""
+        return str(self.plan.get("frame", FRAME))
+
+    @property
+    def first_frame_sha256(self) -> str:
+        """Of the frame that was drawn from first, which gave the seed."""
+        try:
+            return hashlib.sha256((self.path / FRAME).read_bytes()).hexdigest()
+        except OSError:
+            return ""
 
     @property
     def strata(self) -> list[Stratum]:
@@ -94,6 +109,22 @@ class Sample:
         """The drawn units, in the order in which they are shown."""
         return draw.shown(self.ranked(), [batch["strata"] for batch in self.plan["batches"]])
 
+    def drawn_before(self) -> set[str]:
+        """Units that were drawn from a frame before the last one and are not drawn now: their answers wait unused.
+
+        Raises:
+            RunError: a plan or frame of then can't be read.
+        """
+        found: set[str] = set()
+        for one in self.plan.get("redrawn", ()):
+            try:
+                plan = json.loads((self.path / one["plan"]).read_text(encoding="utf-8"))
+                order = draw.ranked(plan["seed"], parsed((self.path / one["frame"]).read_bytes()))
+                found |= {name for part, count in plan["batches"][-1]["strata"].items() for name in order[part][:count]}
+            except (OSError, ValueError, LookupError, TypeError) as error:
+                raise RunError(f"The sample of before in {self.path} can't be read: {error!r}.") from error
+        return found - set(self.drawn())
+
     def more(self, labels: int) -> None:
         """Draw further units; those drawn before stay.
 
@@ -105,6 +136,43 @@ class Sample:
             raise RunError(f"All {before:,} of the frame are drawn already: there is nothing more to label.")
         self.plan["batches"].append(_batch(draw.allocate(self.strata, before + labels)))
         _save(self.path, self.plan)
+
+    def redraw(self, frame: Frame, labels: int) -> None:
+        """Draw from the run as it is now, after the archive has grown (or lost pictures).
+
+        The seed stays, and with it every rank: answers given before count again, and only what has come in between is
+        to be labelled. Pictures drawn from before stay in their stratum, whatever their score is now.
+
+        Args:
+            frame: everything that can be drawn now.
+            labels: how many in all, those that are labelled already among them.
+
+        Raises:
+            RunError: nothing has changed, too few labels, or a folder that can't be written.
+        """
+        new = {name: unit for name, unit in frame.units.items() if name not in self.frame}
+        gone = sum(name not in frame.units for name in self.frame)
+        if not new and not gone:
+            raise RunError(
+                f"Nothing came into the run, or left it, since {self.path} was drawn: take --more for labels."
+            )
+        of = {name: stratum for name, stratum in self.frame.items() if name in frame.units}
+        of |= stratify(Frame(new), self.plan["by"]) if new else {}
+        parts, data = strata(frame, of), written(of)
+        batch = _batch(draw.allocate(parts, labels))
+        number = 1 + len(self.plan.get("redrawn", ()))
+        before = {"plan": f"plan-{number}.json", "frame": self.frame_name, "frame_sha256": self.frame_sha256,
+                  "came": len(new), "left": gone}  # fmt: skip
+        replace(self.path / f"plan-{number}.json", (self.path / PLAN).read_bytes())
+        name = f"frame-{number + 1}.csv"
+        replace(self.path / name, data)
+        _save(self.path, {
+            **self.plan, "frame": name, "frame_units": len(of), "frame_sha256": draw.seed_of(data),
+            "strata": [{"name": one.name, "size": one.size, "score": one.score} for one in parts],
+            "batches": [batch], "redrawn": [*self.plan.get("redrawn", ()), before],
+        })  # fmt: skip
+        now_drawn = Sample(self.path)
+        self.plan, self.frame, self.frame_sha256 = now_drawn.plan, now_drawn.frame, now_drawn.frame_sha256
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from bladecheck.core.result import Result
 from bladecheck.errors import BladecheckError, RunError
 from bladecheck.runs.fingerprint import Fingerprint
+from bladecheck.runs.hashes import Hashes
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,8 @@ class Outcome:
 class Claims:
     """Which pictures are scored, or being scored, by hash. Safe to use from many threads."""
 
-    def __init__(self, done: Iterable[bytes] = ()) -> None:
-        self._taken = set(done)
+    def __init__(self, done: Hashes | Iterable[bytes] = ()) -> None:
+        self._taken = done if isinstance(done, Hashes) else Hashes(done)
         self._lock = threading.Lock()
 
     def take(self, sha256: bytes) -> bool:

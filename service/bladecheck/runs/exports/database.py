@@ -6,11 +6,12 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from bladecheck.errors import RunError
-from bladecheck.runs.columns import COLUMNS, SCHEMA, Kind, json_schema
+from bladecheck.runs.columns import COLUMNS, SCHEMA, Kind, Row, json_schema
 from bladecheck.runs.exports import Export, jsonl
 from bladecheck.runs.summary import FIELDS, summarise
 
@@ -26,12 +27,18 @@ TYPES: dict[Kind, str] = {
 # Parquet has a type for moments in UTC, which programs show in whatever zone they are asked for.
 PARQUET: dict[Kind, str] = {"object": "VARCHAR", "time": "TIMESTAMPTZ"}
 SUMMARY_TYPES = {"month": "VARCHAR", "account": "VARCHAR", "share_hold": "DOUBLE"}
-LINE_BYTES = 64 * 2**20
+CHUNK, LINE_BYTES = 5_000, 2**20
+ROW_GROUP = 20_480
+"""Rows; DuckDB holds a row group in memory while it is written, and these rows are wide."""
+MEMORY = "192MB"
 
 
 def write_parquet(export: Export, path: Path) -> None:
     """One table; times are typed as UTC, `extra` is JSON text; the metadata names run, model and policy."""
-    with _loaded(export) as database:
+    with (
+        tempfile.TemporaryDirectory(prefix="bladecheck-") as scratch,
+        _loaded(export, Path(scratch) / "rows") as database,
+    ):
         labels = {**export.labels, "bladecheck_schema": SCHEMA, "bladecheck_json_schema": json.dumps(json_schema())}
         pairs = ", ".join(f"{key}: {_quoted(value)}" for key, value in labels.items())
         columns = ", ".join(
@@ -40,7 +47,7 @@ def write_parquet(export: Export, path: Path) -> None:
         database.execute("SET TimeZone = 'UTC'")
         database.execute(
             f"COPY (SELECT {columns} FROM predictions) TO {_quoted(str(path))} "  # noqa: S608 - names are ours
-            f"(FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{pairs}}})"
+            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}, KV_METADATA {{{pairs}}})"
         )
 
 
@@ -58,30 +65,42 @@ def write_duckdb(export: Export, path: Path) -> None:
 
 
 @contextmanager
-def _loaded(export: Export, path: Path | None = None) -> Iterator[Any]:
-    """A DuckDB connection with the table `predictions`, in a file or in memory that spills to disk."""
+def _loaded(export: Export, path: Path) -> Iterator[Any]:
+    """A DuckDB connection with the table `predictions` in a file, filled a few thousand rows at a time."""
     try:
         import duckdb
     except ImportError as error:
         raise RunError("Parquet and DuckDB need an optional library: pip install 'bladecheck[archive]'.") from error
     with tempfile.TemporaryDirectory(prefix="bladecheck-") as scratch:
-        lines = Path(scratch) / "rows.jsonl"
-        jsonl.dump(export.rows(), lines)
         settings: dict[str, str | bool | int | float | list[str]] = {
             "temp_directory": scratch,
             "autoinstall_known_extensions": False,
+            "memory_limit": MEMORY,
+            "threads": 1,  # each has buffers of its own, and the rows come from one
         }
         try:
-            with duckdb.connect(str(path) if path else ":memory:", config=settings) as database:
-                columns = ", ".join(f"{column.name}: '{TYPES[column.kind]}'" for column in COLUMNS)
-                database.execute(
-                    "CREATE TABLE predictions AS SELECT * FROM read_json("  # noqa: S608 - names are ours
-                    f"{_quoted(str(lines))}, format='newline_delimited', maximum_object_size={LINE_BYTES}, "
-                    f"timestampformat='%Y-%m-%dT%H:%M:%SZ', columns={{{columns}}})"
-                )
+            with duckdb.connect(str(path), config=settings) as database:
+                columns = ", ".join(f"{column.name} {TYPES[column.kind]}" for column in COLUMNS)
+                database.execute(f"CREATE TABLE predictions ({columns})")
+                rows, lines = export.rows(), Path(scratch) / "rows.jsonl"
+                while chunk := list(islice(rows, CHUNK)):
+                    _append(database, chunk, lines)
                 yield database
         except duckdb.Error as error:
-            raise RunError(f"{path or 'The table'} can't be written: {str(error)[:300]}") from error
+            raise RunError(f"{path} can't be written: {str(error)[:300]}") from error
+
+
+def _append(database: Any, rows: list[Row], lines: Path) -> None:
+    jsonl.dump(rows, lines)
+    columns = ", ".join(f"{column.name}: '{TYPES[column.kind]}'" for column in COLUMNS)
+    # DuckDB's buffers are as long as the longest line may be, so that is worth knowing.
+    with lines.open("rb") as stream:
+        longest = max(LINE_BYTES, *map(len, stream))
+    database.execute(
+        "INSERT INTO predictions SELECT * FROM read_json("  # noqa: S608 - names are ours
+        f"{_quoted(str(lines))}, format='newline_delimited', maximum_object_size={longest + 1}, "
+        f"timestampformat='%Y-%m-%dT%H:%M:%SZ', columns={{{columns}}})"
+    )
 
 
 def _table(database: Any, name: str, types: dict[str, str], rows: list[tuple[Any, ...]]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bladecheck.runs.columns import Row
-from bladecheck.runs.summary import ALL, UNKNOWN, Summary, is_video
+from bladecheck.runs.summary import ALL, UNKNOWN, Summary, is_video, months_between
 
 BINS, LARGEST = 20, 10
 
@@ -39,9 +39,7 @@ def gather(rows: Iterable[Row], timezone: str) -> Facts:
             continue
         if not row["is_repost"]:
             facts.scores[min(BINS - 1, int(row["score_knife"] * BINS))] += 1
-        facts.copies[row["cluster"]] += 1
-    wanted = {cluster for cluster, count in facts.copies.most_common(LARGEST) if count > 1}
-    facts.copies = Counter({cluster: facts.copies[cluster] for cluster in wanted})
+    facts.copies = Counter(dict(facts.summary.largest(LARGEST)))
     return facts
 
 
@@ -54,7 +52,7 @@ def months(lines: list[dict[str, Any]]) -> list[tuple[str, dict[str, int]]]:
             cell.update({name: line[name] for name in ("pictures", "scored", "hold", "check", "posts", "posts_hold")})
     unknown = found.pop(UNKNOWN, None)
     known = sorted(found)
-    result = [(name, dict(found.get(name, Counter()))) for name in _between(known[0], known[-1])] if known else []
+    result = [(name, dict(found.get(name, Counter()))) for name in months_between(known[0], known[-1])] if known else []
     return result + ([(UNKNOWN, dict(unknown))] if unknown else [])
 
 
@@ -76,12 +74,3 @@ def accounts(lines: list[dict[str, Any]]) -> list[tuple[str, dict[str, int]]]:
     return [
         (name, dict(cell)) for name, cell in sorted(found.items(), key=lambda pair: (-pair[1]["pictures"], pair[0]))
     ]
-
-
-def _between(first: str, last: str) -> list[str]:
-    year, number = map(int, first.split("-"))
-    names = [first]
-    while names[-1] < last:
-        year, number = (year + 1, 1) if number == 12 else (year, number + 1)
-        names.append(f"{year:04d}-{number:02d}")
-    return names

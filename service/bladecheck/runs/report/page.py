@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from bladecheck.runs.report.totals import estimated, left_out
 from bladecheck.runs.summary import UNKNOWN
 
 TEMPLATE = "report.html.j2"
-MOST_ACCOUNTS = 30
+MOST_ACCOUNTS, MOST_WARNINGS = 30, 10
 ABOUT_ERRORS = {
     "remote": "Known by its address only: run again with --fetch to download it.",
     "missing_media": "The archive speaks of it and does not hold it.",
@@ -28,8 +28,9 @@ ABOUT_ERRORS = {
 
 
 def render(
-    export: Export, caveats: list[str], title: str | None = None, estimate: Mapping[str, Any] | None = None
-) -> str:
+    export: Export, caveats: list[str], title: str | None = None, estimate: Mapping[str, Any] | None = None,
+    alike: Sequence[Mapping[str, Any]] = (),
+) -> str:  # fmt: skip
     """The HTML of the report.
 
     Args:
@@ -37,6 +38,7 @@ def render(
         caveats: what is not whole about the run, in sentences.
         title: of the report; None makes one of the accounts.
         estimate: estimate.json, where a sample was labelled.
+        alike: ranges of domains that hold if the model errs alike everywhere.
 
     Raises:
         RunError: the template library is missing.
@@ -53,7 +55,9 @@ def render(
     )  # fmt: skip
     environment.filters["number"] = lambda value: f"{value:,}" if isinstance(value, int) else "–"
     environment.filters["percent"] = lambda value: "–" if value is None else f"{100 * value:.1f} %"
-    return environment.get_template(TEMPLATE).render({**_context(export, facts, caveats, title), **estimated(estimate)})
+    return environment.get_template(TEMPLATE).render(
+        {**_context(export, facts, caveats, title), **estimated(estimate, alike)}
+    )
 
 
 def save(html: str, target: Path) -> None:
@@ -76,7 +80,7 @@ def _context(export: Export, facts: Facts, caveats: list[str], title: str | None
         "title": title or "Pictures of " + _whom([name for name, _ in people]),
         "caveats": caveats,
         "found": next((one["found"] for one in reversed(manifest["sessions"]) if one.get("found")), None),
-        "notes": _notes(manifest),
+        "notes": _notes(manifest["sessions"]),
         "manifest": manifest,
         "card": manifest.get("model_card") or {},
         "timezone": export.timezone,
@@ -91,7 +95,7 @@ def _context(export: Export, facts: Facts, caveats: list[str], title: str | None
         "kinds": [(BLADE_WORDS.get(kind, kind), count) for kind, count in facts.summary.kinds.most_common()],
         "failures": _failures(facts),
         "copies": sorted(facts.copies.items(), key=lambda pair: (-pair[1], pair[0])),
-        "readers": next((one["warnings"][:10] for one in reversed(manifest["sessions"]) if one.get("warnings")), []),
+        "readers": _warnings(manifest["sessions"]),
         "columns": _columns(manifest["sessions"]),
         "not_covered": left_out(facts.summary),
         "dates": facts.dates.most_common(),
@@ -100,11 +104,21 @@ def _context(export: Export, facts: Facts, caveats: list[str], title: str | None
     }
 
 
-def _notes(manifest: Mapping[str, Any]) -> list[str]:
-    """What the latest session had to say of the archive: what was not read, and what was decided about its dates."""
-    session: Mapping[str, Any] = next((one for one in reversed(manifest["sessions"]) if one.get("found")), {})
-    dates = [f"Dates of column {column} were taken {why}." for column, why in session.get("date_order", {}).items()]
-    return [*dates, *session.get("warnings", [])]
+def _notes(sessions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How dates of tables were read, in every session that read one, in sentences."""
+    found = {
+        f"Dates of column {column} were taken {why}."
+        for session in sessions
+        for column, why in (session.get("date_order") or {}).items()
+    }
+    return sorted(found)
+
+
+def _warnings(sessions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What readers had to say in any session, each once: what was not read, and the like."""
+    found = list(dict.fromkeys(text for session in sessions for text in session.get("warnings") or ()))
+    more = [f"{len(found) - MOST_WARNINGS:,} more remarks stand in run.json."] if len(found) > MOST_WARNINGS else []
+    return found[:MOST_WARNINGS] + more
 
 
 def _charts(facts: Facts, by_month: list[Any], people: list[Any]) -> dict[str, str]:
@@ -131,12 +145,14 @@ def _failures(facts: Facts) -> list[dict[str, Any]]:
     return found
 
 
-def _columns(sessions: list[dict[str, Any]]) -> dict[str, str]:
-    """Which column of a table was taken for what, in the latest session that read one."""
-    for session in reversed(sessions):
-        if found := session.get("reading", {}).get("columns"):
-            return dict(found)
-    return {}
+def _columns(sessions: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Which column of a table was taken for what, in every session that read one."""
+    found = {
+        (meaning, str(column))
+        for session in sessions
+        for meaning, column in (session.get("reading", {}).get("columns") or session.get("columns") or {}).items()
+    }
+    return sorted(found)
 
 
 def _whom(names: list[str]) -> str:

@@ -8,24 +8,29 @@ from typing import Any
 
 from bladecheck.runs.summary import ALL, Summary
 
-WIDTH, ROW, LABELS, RIGHT = 900, 26, 230, 60
+WIDTH, ROW, LABELS, RIGHT = 900, 26, 230, 90
 MOST = 60
+INTERVALS = "Estimates with their intervals; a dashed line without a dot has too few labels for an estimate"
+RANGES = "Ranges that hold if the model errs alike everywhere, by domain"
 LEFT_OUT = ("failed", "not_available", "not_pictures")
 
 
-def estimated(found: Mapping[str, Any] | None) -> dict[str, Any]:
+def estimated(found: Mapping[str, Any] | None, alike: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """What the template says of an estimate; nothing where there is none."""
     if found is None:
-        return {"estimate": None, "intervals": ""}
+        return {"estimate": None, "intervals": "", "alike": (), "ranges": ""}
     sides = {one[side]["name"]: one[side] for one in found["comparisons"] for side in ("before", "after")}
     lines = [*found["domains"][:MOST], *({"domain": name, **one} for name, one in sides.items())]
-    return {"estimate": found, "intervals": intervals([{"domain": "all", **found["total"]}, *lines]) if lines else ""}
+    drawn = intervals([{"domain": "all", **found["total"]}, *lines]) if lines else ""
+    return {"estimate": found, "intervals": drawn, "alike": alike[:MOST], "ranges": ranges(alike[:MOST])}
 
 
 def intervals(lines: Sequence[Mapping[str, Any]]) -> str:
     """A chart with a line from limit to limit each, and a dot only where there is an estimate."""
     shown = [line for line in lines if line["domain"] != "all"] or list(lines)
-    top = max((line["high"] for line in shown), default=0) or 1
+    top = max((line["high"] for line in shown), default=0)
+    if not top:
+        return _picture(ROW + 4, '<text x="20" y="20">none</text>')
     space, drawn = WIDTH - LABELS - RIGHT, []
     for place, line in enumerate(shown):
         middle = place * ROW + ROW / 2
@@ -42,10 +47,32 @@ def intervals(lines: Sequence[Mapping[str, Any]]) -> str:
             dot = LABELS + space * line["estimate"] / top
             drawn.append(f'<circle cx="{dot:.1f}" cy="{middle:.1f}" r="5" fill="#1d3c63"/>')
         drawn.append(f'<text x="{right + 8:.1f}" y="{middle + 4:.0f}">{line["at_most"]:,}</text>')
-    title = "Estimates with their intervals; a dashed line without a dot has too few labels for an estimate"
+    return _picture(len(shown) * ROW + 4, "".join(drawn))
+
+
+def ranges(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Hatched bars from the fewest to the most of each domain: they must not look like intervals."""
+    top, drawn = max((line["range_high"] for line in lines), default=0), []
+    if not top:
+        return _picture(ROW + 4, '<text x="20" y="20">none</text>', RANGES)
+    for place, line in enumerate(lines):
+        middle, scale = place * ROW + ROW / 2, (WIDTH - LABELS - RIGHT) / top
+        left, width = LABELS + scale * line["range_low"], scale * (line["range_high"] - line["range_low"])
+        label = line["domain"] if len(line["domain"]) <= 30 else line["domain"][:29] + "…"
+        drawn.append(f'<text x="{LABELS - 8}" y="{middle + 4:.0f}" class="end">{escape(label)}</text>')
+        drawn.append(
+            f'<rect x="{left:.1f}" y="{middle - 8:.1f}" width="{max(width, 1):.1f}" height="16" fill="url(#hatched)" '
+            f'stroke="#0b0c0c" stroke-width="0.6"/>'
+        )
+        words = f"{line['range_low']:,} to {line['range_high']:,}"
+        drawn.append(f'<text x="{left + max(width, 1) + 6:.1f}" y="{middle + 4:.0f}">{words}</text>')
+    return _picture(len(lines) * ROW + 4, "".join(drawn), RANGES)
+
+
+def _picture(height: int, drawn: str, title: str = INTERVALS) -> str:
     return (
-        f'<svg viewBox="0 0 {WIDTH} {len(shown) * ROW + 4}" role="img" aria-label="{title}" '
-        f'xmlns="http://www.w3.org/2000/svg">{"".join(drawn)}</svg>'
+        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{title}" '
+        f'xmlns="http://www.w3.org/2000/svg">{drawn}</svg>'
     )
 
 
