@@ -17,7 +17,7 @@ start and has no effect. A value out of range stops the start.
 
 def shown(value: object) -> str:
     """A default as it would be written in the environment."""
-    if value is None or value == ():
+    if value in (None, (), ""):
         return "unset"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 

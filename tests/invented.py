@@ -65,7 +65,7 @@ def result(one: Invented) -> dict[str, Any]:
         "features": one.features or {},
         "raw": {},
         "image": {"sha256": digest(one), "format": "JPEG", "width": one.width, "height": 480, "frames": one.frames,
-                  "has_gps": False},
+                  "has_gps": False, "has_place_name": False},
     }  # fmt: skip
 
 

@@ -171,7 +171,7 @@ def looking_graph() -> onnx.ModelProto:
 
 
 def looking_heads() -> dict[str, Any]:
-    """heads.npz: red is knife, blue gun, green another weapon (an axe); and which colours were measured."""
+    """heads.npz: red is knife, blue gun, green another weapon (an axe); the measured range (red and green differ)."""
     names = LABELS + BLADES + FEATURES + WEAPONS
     weight, bias = np.zeros((3, len(names)), np.float32), np.full(len(names), -6, np.float32)
     for column, name in enumerate(LABELS):
@@ -179,8 +179,8 @@ def looking_heads() -> dict[str, Any]:
         weight[{"knife": 0, "gun": 2, "other_weapon": 1}[name], column] = 16
         bias[column] = -4
     weight[0, names.index("zombie")], weight[1, names.index("axe")] = 12, 12
-    mean, basis, spread = np.full(3, 0.5, np.float32), np.eye(3, dtype=np.float32)[:2], np.full(3, 0.5, np.float32)
-    return {"weight": weight, "bias": bias, "mean": mean, "basis": basis, "spread": spread}
+    mean, basis = np.full(3, 0.5, np.float32), np.eye(3, dtype=np.float32)[:2]
+    return {"weight": weight, "bias": bias, "mean": mean, "basis": basis}
 
 
 def looking_manifest(files: dict[str, str]) -> dict[str, Any]:
@@ -197,7 +197,7 @@ def looking_manifest(files: dict[str, str]) -> dict[str, Any]:
     }
     made["preprocess"]["looks"] = {"crops": CROPS, "again_from": 0.01, "again_to": 0.98}
     made["calibration"]["first_look"] = {"scale": 1.0, "shift": 0.0}
-    made["embedding_range"] = {"limit": 1.5, "share": 0.99}
+    made["embedding_range"] = {"limit": 0.9, "share": 0.99, "measure": "beside"}
     return made
 
 

@@ -96,6 +96,12 @@ class GoldenMismatch(BundleError):
     code = "golden_mismatch"
 
 
+class SignatureMismatch(BundleError):
+    """The bundle is not what was signed, or another key signed it."""
+
+    code = "bad_signature"
+
+
 class PolicyError(BladecheckError):
     """A policy with an unknown key or a value out of range."""
 
@@ -130,6 +136,12 @@ class DamagedArchive(ArchiveError):
     """A part of an archive that lost or changed bytes: a checksum or a size that it states is not met."""
 
     code = "damaged"
+
+
+class PackError(BladecheckError):
+    """A bill of materials or signature that can't be made or checked: a library, key or file is missing or unfit."""
+
+    code = "bad_pack"
 
 
 class RunError(BladecheckError):

@@ -11,6 +11,7 @@ import subprocess
 import tarfile
 import zipfile
 from base64 import b32encode
+from collections.abc import Callable
 from hashlib import sha1
 from pathlib import Path
 
@@ -75,6 +76,43 @@ def test_a_data_file_stored_in_a_zip_is_checked(tmp_path: Path) -> None:
         assert [item.member for item in archive.items() if "breaks off" in str(item.detail)] == ["tweets.jsonl"]
 
 
+def tweets(count: int) -> list[str]:
+    """Lines of posts, all of one length."""
+    media = {"type": "photo", "media_url_https": "https://pbs.twimg.com/media/%s.jpg"}
+    return [
+        json.dumps({
+            "id_str": f"17468270590002{number:05}", "text": "words", "user": {"screen_name": "a"},
+            "entities": {"media": [{**media, "media_url_https": media["media_url_https"] % f"{number:05}"}]},
+        })
+        for number in range(count)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", ["\n".join, lambda lines: "[\n" + ",\n".join(lines) + "\n]"])
+def test_a_hole_in_a_data_file_is_a_failed_row(tmp_path: Path, shape: Callable[[list[str]], str]) -> None:
+    """Without its zeros, what is left of the two lines around it would read like one post."""
+    path, lines = tmp_path / "tweets.json", tweets(60)
+    path.write_text(shape(lines))
+    changed(path, 20 * len(lines[0]), bytes(5 * len(lines[0])))
+    with open_archive(path) as archive:
+        items = list(archive.items())
+        assert any("a hole (bytes of zero)" in warning for warning in archive.warnings)
+    assert [item.member for item in items if "a hole" in _why(item)] == ["tweets.json"]
+    assert 50 <= len(items) - 1 <= 55
+
+
+def test_a_small_packed_data_file_that_is_cut_is_known_all_the_same(tmp_path: Path) -> None:
+    lines = tweets(60)
+    for shape in ("\n".join(lines), "[" + ",".join(lines) + "]"):
+        data = gzip.compress(shape.encode())
+        path = tmp_path / "tweets.json.gz"
+        path.write_bytes(data[: len(data) * 2 // 3])
+        with open_archive(path) as archive:
+            items = list(archive.items())
+        assert [item.member for item in items if "breaks off" in _why(item)] == ["tweets.json.gz"]
+        assert 20 <= len(items) - 1 <= 50
+
+
 def tar_of(path: Path, mode: str) -> Path:
     with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
         for name, data in PICTURES.items():
@@ -110,6 +148,70 @@ def test_a_packed_tar_whose_checksum_is_not_met_keeps_no_file(tmp_path: Path, at
     else:
         assert "a.tar.gz" in found
         assert set(found.values()) == {"damaged"}
+
+
+def test_a_tar_header_lost_to_damaged_packing_is_no_mere_end(tmp_path: Path) -> None:
+    """Stored deflate blocks with a hole unpack without complaint: a picture is changed, and a header is lost."""
+    path = tar_of(tmp_path / "a.tar.gz", "w:gz")
+    found = outcomes(changed(path, 30_400, bytes(700)))
+    assert found["a.tar.gz"] == "damaged"
+    assert set(found.values()) == {"damaged"}
+
+
+def test_a_zip_whose_beginning_is_lost_has_lost_its_first_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in PICTURES.items():
+            archive.writestr(name, data)
+    assert outcomes(changed(path, 0)) == {"0.jpg": "damaged", "1.jpg": "whole", "2.jpg": "whole", "3.jpg": "whole"}
+
+
+def lost_containers(folder: Path) -> list[Path]:
+    """Containers of which nothing can be read: a zip without its end, tars without their beginning, an empty one."""
+    with zipfile.ZipFile(folder / "cut.zip", "w") as archive:
+        archive.writestr("0.jpg", PICTURES["0.jpg"])
+    (folder / "cut.zip").write_bytes((folder / "cut.zip").read_bytes()[:-22])
+    for name, mode in (("front.tar", "w:"), ("front.tar.gz", "w:gz"), ("front.tar.xz", "w:xz")):
+        path = tar_of(folder / name, mode)
+        path.write_bytes(path.read_bytes()[1000:])
+    (folder / "empty.tgz").write_bytes(b"")
+    return sorted(folder.iterdir())
+
+
+def test_a_lost_container_alone_is_an_error_that_names_it(tmp_path: Path) -> None:
+    for path in lost_containers(tmp_path):
+        with pytest.raises(ArchiveError, match=rf"^{path.name} (is not a whole zip|is called \.\w)"):
+            open_archive(path)
+
+
+@pytest.mark.parametrize("as_folder", [True, False])
+def test_a_lost_container_among_others_is_a_failed_row_and_the_others_are_read(tmp_path: Path, as_folder: bool) -> None:
+    lost = {path.name for path in lost_containers(tmp_path)}
+    with zipfile.ZipFile(tmp_path / "good.zip", "w") as archive:
+        archive.writestr("0.jpg", PICTURES["0.jpg"])
+    with open_archive(tmp_path if as_folder else sorted(tmp_path.iterdir())) as opened:
+        items = {str(item.member): item for item in opened.items()}
+        assert {name for name, item in items.items() if "not among the rows" in _why(item)} == lost
+        assert items["0.jpg"].open() == PICTURES["0.jpg"]
+        assert all(any(name in warning for warning in opened.warnings) for name in lost)
+
+
+def _why(item: Item) -> str:
+    """What a row that fails says; "" where there is none to open, or it opens."""
+    try:
+        item.open()
+    except ArchiveError as error:
+        return error.detail if isinstance(error, DamagedArchive) else ""
+    return ""
+
+
+def test_a_web_archive_that_its_container_cannot_give_is_a_failed_row(tmp_path: Path) -> None:
+    pytest.importorskip("warcio")
+    path = tmp_path / "a.wacz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/a.warc", record(0, PICTURES["0.jpg"]))
+        archive.writestr("archive/b.warc", record(1, PICTURES["1.jpg"]))
+    assert warc_rows(changed(path, 0, b"\0" * 20)) == [("1.jpg", "whole"), ("a.warc", "damaged")]
 
 
 def test_a_bzip2_tar_is_checked(tmp_path: Path) -> None:

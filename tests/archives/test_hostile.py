@@ -87,7 +87,7 @@ def test_a_folder_and_a_plain_tar_may_hold_more(tmp_path: Path, png: bytes) -> N
     for name in ("folder", "a.tar"):
         with open_archive(tmp_path / name, limits=ArchiveLimits(members=10)) as archive:
             assert len(list(archive.items())) == 20
-        with pytest.raises(ArchiveError, match="more than 10 files|too many files"):
+        with pytest.raises(ArchiveError, match=r"more than 10 files|too many files"):
             open_archive(tmp_path / name, limits=ArchiveLimits(files=10))
     with pytest.raises(ArchiveError, match="too many files"):
         open_archive(tmp_path / "a.tar.gz", limits=ArchiveLimits(members=10))
@@ -176,7 +176,7 @@ def test_a_zip_cut_short_is_explained(make_zip: Make, png: bytes, cut: int) -> N
 
 @pytest.mark.parametrize(
     ("head", "words"),
-    [(b"7z\xbc\xaf\x27\x1c", "7z archive"), (b"Rar!\x1a\x07\x01\x00", "rar archive"), (b"hello", "called .zip")],
+    [(b"7z\xbc\xaf\x27\x1c", "7z archive"), (b"Rar!\x1a\x07\x01\x00", "rar archive"), (b"hello", "not a whole zip")],
 )
 def test_other_archives_are_named(tmp_path: Path, head: bytes, words: str) -> None:
     path = tmp_path / "odd.zip"

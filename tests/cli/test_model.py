@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from altered import alter, replace_file
-from bladecheck.cli.doctor import _extra
+from bladecheck.cli import model
+from bladecheck.cli.doctor import PURPOSES, _extra
 from bladecheck.cli.extras import extra_with, extras
 from bladecheck.core import bundle as bundles
+from bladecheck.errors import PackError
 
 
 def test_show_says_what_the_model_is_and_cannot_do(run: Any, tiny_path: Path) -> None:
@@ -44,11 +47,29 @@ def test_verify_fails_with_3_on_any_difference(run: Any, folder: Path) -> None:
         assert b"surprise" in done.stderr
 
 
+def test_a_reviewers_papers_are_written_where_they_are_wanted(
+    tiny_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model.atrs(str(tiny_path), None)
+    assert capsys.readouterr().out.startswith("# Algorithmic transparency record: Bladecheck with model tiny 1.0.0")
+    model.bom(str(tiny_path), tmp_path / "tiny.cdx.json")
+    assert json.loads((tmp_path / "tiny.cdx.json").read_text())["metadata"]["component"]["name"] == "tiny"
+    (tmp_path / "labels.csv").write_text("path,label\na.jpg,knife\n")
+    model.croissant(tmp_path / "labels.csv", tmp_path / "croissant.json", "mine", None)
+    found = json.loads((tmp_path / "croissant.json").read_text())
+    assert (found["name"], found["license"]) == ("mine", "Not stated.")
+    with pytest.raises(PackError, match="--key FILE is missing"):
+        model.sign(str(tiny_path))
+    with pytest.raises(typer.BadParameter, match="go together"):
+        model.verify(str(tiny_path), tmp_path / "tiny.sig")
+
+
 def test_doctor_looks_at_every_optional_part() -> None:
     """From the package's own metadata, so that a part that is added later is looked at too."""
     metadata = importlib.metadata.metadata("bladecheck")
     assert set(extras()) == set(metadata.get_all("Provides-Extra") or ()) - {"dev"}
-    assert {"serve", "archive", "dedupe", "heic", "train"} <= set(extras())
+    assert {"serve", "archive", "estimate", "dedupe", "heic", "train"} <= set(extras())
+    assert set(PURPOSES) == set(extras()), "say what each is for"
     for extra, libraries in extras().items():
         listed = [line for line in metadata.get_all("Requires-Dist") or () if re.search(rf"extra == .{extra}.", line)]
         assert len(libraries) == len(listed)

@@ -72,7 +72,12 @@ def imported() -> dict[str, str]:
     return {name: path for name, path in found.items() if name not in sys.stdlib_module_names | {"bladecheck"}}
 
 
-DISTRIBUTIONS = {"PIL": "pillow", "starlette": "fastapi"}
+DISTRIBUTIONS = {
+    "cyclonedx": "cyclonedx-python-lib",
+    "packageurl": "packageurl-python",
+    "PIL": "pillow",
+    "starlette": "fastapi",
+}
 
 
 def test_every_import_is_a_declared_dependency() -> None:

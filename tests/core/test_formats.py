@@ -88,6 +88,51 @@ def test_place_in_exif_and_in_xmp_is_noticed() -> None:
     assert not images.load(encode(scene(), "JPEG", exif=exif(6))).has_gps
 
 
+def photoshop(*fields: tuple[int, bytes]) -> bytes:
+    """An APP13 segment's payload with fields of IPTC record 2."""
+    data = b"".join(b"\x1c\x02" + bytes([field]) + len(text).to_bytes(2, "big") + text for field, text in fields)
+    return b"Photoshop 3.0\x008BIM\x04\x04\x00\x00" + len(data).to_bytes(4, "big") + data + b"\x00" * (len(data) % 2)
+
+
+def with_segment(jpeg: bytes, marker: int, payload: bytes) -> bytes:
+    return jpeg[:2] + bytes([0xFF, marker]) + (len(payload) + 2).to_bytes(2, "big") + payload + jpeg[2:]
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ([(90, b"Exampleton")], True),
+        ([(92, b"Example Street")], True),
+        ([(95, b"Exampleshire"), (5, b"Title")], True),
+        ([(101, b"United Kingdom"), (5, b"Knife found")], False),
+        ([(90, b"  ")], False),
+    ],
+)
+def test_a_place_named_in_iptc_is_noticed(fields: list[tuple[int, bytes]], named: bool) -> None:
+    data = with_segment(encode(scene(), "JPEG"), 0xED, photoshop(*fields))
+    assert images.load(data).has_place_name is named
+
+
+@pytest.mark.parametrize(
+    ("xmp", "named"),
+    [
+        (b'<x photoshop:City="Exampleton"/>', True),
+        (b"<photoshop:City>Exampleton</photoshop:City>", True),
+        (b"<Iptc4xmpExt:LocationName><rdf:Alt><rdf:li xml:lang='x'>Example Street</rdf:li></rdf:Alt>", True),
+        (b'<x photoshop:City=""/><photoshop:State></photoshop:State>', False),
+        (b'<x photoshop:Country="United Kingdom"/>', False),
+    ],
+)
+def test_a_place_named_in_xmp_is_noticed(xmp: bytes, named: bool) -> None:
+    for kind in ("JPEG", "WEBP"):
+        assert images.load(encode(scene(), kind, xmp=xmp)).has_place_name is named
+
+
+def test_broken_place_names_fail_no_picture() -> None:
+    data = with_segment(encode(scene(), "JPEG"), 0xED, photoshop((90, b"Exampleton"))[:-9])
+    assert not images.load(data).has_gps
+
+
 def test_corrupt_exif_and_colour_profile_do_not_fail_a_picture() -> None:
     image = scene((64, 48))
     for options in ({"exif": b"Exif\0\0" + b"\xff" * 40}, {"icc_profile": b"no profile" * 9}):

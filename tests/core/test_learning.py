@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-import os
 import shutil
 import subprocess
 import sys
+import warnings
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +17,11 @@ import pytest
 from PIL import Image
 
 from altered import alter
+from bladecheck.cli import main
 from bladecheck.core import bundle as bundles
 from bladecheck.core.classifier import Classifier
 from bladecheck.core.golden import replay
-from bladecheck.core.learning import adapting, evaluating, labels, measures
+from bladecheck.core.learning import adapting, evaluating, installing, labels, measures
 from bladecheck.core.learning.fitting import Table
 from bladecheck.core.learning.seen import Looked, Store, groups, read_all, reading
 from bladecheck.errors import LabelsError
@@ -40,9 +43,15 @@ def labelled(folder: Path, knives: int, others: int, purple: bool, unlike: bool 
 
 
 def command(*args: str | Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "COLUMNS": "200"}
-    return subprocess.run([sys.executable, "-m", "bladecheck", *map(str, args)],
-                          capture_output=True, text=True, timeout=240, env=environment)  # fmt: skip
+    """The command that users type, in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    before, sys.argv = sys.argv, ["bladecheck", *map(str, args)]
+    try:
+        with redirect_stdout(out), redirect_stderr(err), warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
+            main()
+    finally:
+        sys.argv = before
+    return subprocess.CompletedProcess(sys.argv, ended.value.code or 0, out.getvalue(), err.getvalue())
 
 
 WRONG = {
@@ -89,7 +98,7 @@ def test_measures_agree_with_scikit_learn_and_with_wilson() -> None:
 
 def test_only_the_surest_are_left_to_the_score() -> None:
     truth, score = np.array([1, 1, 0, 0, 1]), np.array([0.9, 0.8, 0.1, 0.2, 0.4])
-    found = {part["coverage"]: part["wrong"] for part in measures.risk_coverage(truth, score)}
+    found = {part["coverage"]: part["wrong"] for part in measures.risk_coverage(truth, score, np.ones(5))}
     assert (found[1.0]["positives"], found[1.0]["n"], found[0.8]["positives"], found[0.8]["n"]) == (1, 5, 0, 4)
 
 
@@ -106,6 +115,39 @@ def test_the_cached_looks_give_the_classifiers_own_logit(looking_path: Path, tmp
     expected = [looking.classify_one(looking.load(data)).scores for data in pictures]
     assert looked.choose(head.weight, head.bias)[1] == pytest.approx([one.raw["knife"] for one in expected], abs=1e-4)
     assert head.probabilities(looked) == pytest.approx([one.labels["knife"] for one in expected], abs=1e-4)
+
+
+def test_a_threshold_is_loosened_only_if_the_labels_prove_it() -> None:
+    """40 knives without a miss leave 6 % possible; 300 do not. A tighter one needs no proof."""
+
+    def bands(count: int, parent: tuple[float, float]) -> tuple[float, float]:
+        truth = np.repeat([1, 0], count)
+        score = np.concatenate([np.linspace(0.6, 1, count), np.linspace(0, 0.2, count)])
+        return adapting.chosen_bands(truth, score, adapting.Targets(), parent)
+
+    assert bands(40, (0.2, 0.9)) == (0.2, 0.9)
+    assert bands(300, (0.2, 0.9)) == (pytest.approx(0.5, abs=0.2), pytest.approx(0.6, abs=0.1))
+    assert bands(300, (0.2, 0.9))[0] > 0.2
+    assert bands(40, (0.8, 0.9))[0] < 0.6
+    truth, score = np.repeat([1, 0], 40), np.linspace(1, 0, 80)
+    score[60] = 0.95
+    assert adapting.chosen_bands(truth, score, adapting.Targets(), (0.2, 0.9))[1] > 0.95
+
+
+def test_weights_count_as_so_many_pictures() -> None:
+    chance = np.random.default_rng(4)
+    truth, score, weight = chance.integers(0, 2, 50), chance.random(50), chance.integers(1, 4, 50)
+    often = np.repeat(np.arange(50), weight)
+    assert measures.auc(truth, score, weight.astype(float)) == pytest.approx(measures.auc(truth[often], score[often]))
+    hit = score > 0.4
+    weighted = measures.weighted_share(hit, weight.astype(float))
+    assert weighted["value"] == pytest.approx(hit[often].mean(), abs=1e-4)
+    assert measures.weighted_share(hit, np.full(50, 7.0)) == measures.share(int(hit.sum()), 50)
+    assert (
+        weighted["high"] - weighted["low"]
+        > measures.share(int(hit[often].sum()), len(often))["high"]
+        - (measures.share(int(hit[often].sum()), len(often))["low"])
+    )
 
 
 def test_what_was_read_is_kept_and_not_read_again(looking: Classifier, tmp_path: Path) -> None:
@@ -166,7 +208,7 @@ def test_labels_that_the_shipped_head_gets_wrong_are_learned(looking_path: Path,
     assert measured["others held"]["value"] <= 0.05
     red = made.classify_one(made.load(encode(draw(RED))))
     assert red.scores.raw["gun"] == Classifier(parent).classify_one(made.load(encode(draw(RED)))).scores.raw["gun"]
-    card = (out / adapting.CARD).read_text()
+    card = (out / installing.CARD).read_text()
     assert parent.sha256 in card
     assert "cross-validated" in card
     again = command("adapt", source, "-o", out, "--bundle", looking_path)

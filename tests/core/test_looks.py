@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -189,11 +190,24 @@ def test_where_the_blade_is_and_how_much_of_the_picture_it_takes(looking: Classi
 
 
 def test_pictures_unlike_the_measured_ones_are_told_apart(looking: Classifier) -> None:
-    near = looking.classify_one(looking.load(encode(draw((128, 128, 128))))).unlike
-    far = looking.classify_one(looking.load(encode(draw((255, 255, 255))))).unlike
-    assert near is not None
-    assert far is not None
-    assert near < 0.2 < far == pytest.approx(0.61, abs=0.2)
+    """By what they differ in, however strongly: measured ones differ in red and green alone."""
+
+    def unlike(colour: tuple[int, int, int]) -> float:
+        found = looking.classify_one(looking.load(encode(draw(colour)))).unlike
+        assert found is not None
+        return found
+
+    assert unlike((250, 128, 128)) < 0.2
+    assert unlike((140, 128, 128)) < 0.5
+    assert unlike((128, 128, 250)) > 1
+    assert unlike((128, 128, 150)) > 1
+
+
+def test_a_range_that_does_not_tell_is_not_used(looking_path: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(looking_path, tmp_path / "old"))
+    alter(folder, lambda manifest: manifest["embedding_range"].pop("measure"))
+    old = Classifier.open(folder)
+    assert old.classify_one(old.load(encode(draw((128, 128, 250))))).unlike is None
 
 
 def test_a_green_picture_is_another_weapon_of_its_kind(looking: Classifier) -> None:

@@ -201,3 +201,43 @@ def test_a_policy_may_move_one_label_and_leave_the_other() -> None:
     strict = Policy(thresholds={"knife": Band(check=0.05, hold=0.1)})
     assert decide(scores(0.2), SEEN, PLAIN, GATES, strict).decision is Decision.HOLD
     assert decide(scores(0, 0.2), SEEN, PLAIN, GATES, strict).decision is Decision.CLEAR
+
+
+def test_what_lies_on_a_gate_is_judged() -> None:
+    """The gates name the least that is judged: a side of 32 pixels and a contrast of 4 are enough."""
+    for seen in (Seen(32, 900, 90), Seen(900, 32, 90), Seen(99, 99, 4)):
+        assert decide(scores(0.9), seen, PLAIN, GATES).decision is Decision.HOLD
+    for seen in (Seen(31, 32, 90), Seen(32, 31, 90), Seen(99, 99, 3.999)):
+        assert decide(scores(0.9), seen, PLAIN, GATES).decision is Decision.CANNOT_JUDGE
+
+
+@pytest.mark.parametrize(
+    ("knife", "said"),
+    [
+        (0.9, ["knife", "blade_cutlery", "serrated", "in_hand", "food_scene", "drawing"]),
+        (0.5, ["knife_unsure", "food_scene", "drawing"]),
+        (0.1, ["no_knife"]),
+    ],
+)
+def test_a_blade_is_described_where_it_is_sure_a_scene_where_there_may_be_one(knife: float, said: list[str]) -> None:
+    seen = dict.fromkeys(("serrated", "in_hand", "food_scene", "drawing"), 0.9)
+    assert codes(scores(knife, blade={"cutlery": 0.9}, features=seen)) == said
+
+
+def test_leniency_in_kitchens_is_for_kitchen_knives_and_cutlery_that_are_sure() -> None:
+    lenient = Policy(food="check", drawing="hold")
+    for kind, decision in (("kitchen", "check"), ("cutlery", "check"), ("machete", "hold")):
+        given = scores(0.9, blade={kind: 0.9}, features={"food_scene": 0.9})
+        assert decide(given, SEEN, PLAIN, GATES, lenient).decision == decision
+    vague = scores(0.9, blade={"kitchen": 0.4, "cutlery": 0.4}, features={"food_scene": 0.9})
+    assert decide(vague, SEEN, PLAIN, GATES, lenient).decision is Decision.HOLD, "its kind is not sure"
+    doubtful = scores(0.5, features={"drawing": 0.9})
+    assert decide(doubtful, SEEN, PLAIN, GATES, Policy(drawing="check")).decision is Decision.CHECK
+
+
+@pytest.mark.parametrize(("knife", "decision"), [(0.1, "check"), (0.5, "check"), (0.9, "hold")])
+def test_a_damaged_file_is_never_clear_and_a_knife_in_it_stays_one(knife: float, decision: str) -> None:
+    verdict = decide(scores(knife), Seen(640, 480, 90, True), PLAIN, GATES)
+    assert verdict.decision == decision
+    assert verdict.reasons[-1].code == "maybe_damaged"
+    assert "maybe_damaged" not in codes(scores(knife))

@@ -44,7 +44,8 @@ def seen(data: bytes, limits: PictureLimits | None = None, *, at_least: int | No
     told, frames = Video(data, allowed, at_least).look()
     timeline = Timeline(told.seconds, tuple(told.times), told.longest_gap)
     size = told.width, told.height
-    return Picture("", told.format, *size, told.frame_count, told.has_gps, tuple(frames), told.damaged, timeline)
+    known = (*size, told.frame_count, told.has_gps, tuple(frames), told.damaged)
+    return Picture("", told.format, *known, timeline=timeline)
 
 
 def within(**limits: float) -> PictureLimits:

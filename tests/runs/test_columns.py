@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import jsonschema
 import pytest
 
-from bladecheck.runs.columns import json_schema, markdown
+from bladecheck.archives.item import Item
+from bladecheck.runs.columns import TOLD, json_schema, markdown
 from score_helpers import Score, exported
 
 ROOT = Path(__file__).parents[2]
@@ -38,3 +40,12 @@ def test_schema_refuses_other_rows(score: Score, pictures: Path, tmp_path: Path,
     score(pictures, tmp_path / "run")
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**exported(tmp_path / "run")[0], **change}, json_schema())
+
+
+def test_what_an_archive_tells_is_published_under_the_same_name() -> None:
+    """A field that is added to an item, and to no row, would be lost without a word."""
+    inner = {"opener", "identity", "occurrence", "also", "same_as", "loose"}  # how a row is made, not what is told
+    renamed = {"source_path": "source", "also": "also_in"}
+    apart = {"status", "detail", "extra"}  # columns of their own place, which scoring may change
+    names = {field.name for field in fields(Item)}
+    assert {renamed.get(name, name) for name in names - inner - apart} | {"also_in"} == {one.name for one in TOLD}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +19,7 @@ from bladecheck.archives import open_archive
 from bladecheck.core.classifier import Classifier
 from bladecheck.core.policy_file import find
 from bladecheck.errors import RunError
+from bladecheck.runs import journal as journals
 from bladecheck.runs.engines.local import LocalEngine
 from bladecheck.runs.folder import RunFolder
 from bladecheck.runs.journal import Journal, encode, read, whole_length
@@ -60,6 +63,23 @@ def test_whole_length_looks_beyond_one_block(tmp_path: Path) -> None:
     assert whole_length(path, block=7) == 6
     path.write_bytes(b"x" * 1000)
     assert whole_length(path, block=7) == 0
+
+
+def test_it_is_synced_to_the_disk_every_two_seconds_and_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut costs two seconds of work; a sync for each line would cost more than scoring it."""
+    clock, synced = [1000.0], [0]
+    monkeypatch.setattr(journals, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(handle))
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        seen = []
+        for moment in (1000.1, 1002.0, 1002.1, 1004.0, 1004.1, 1004.2):
+            clock[0] = moment
+            journal.append([{"at": moment}])
+            seen.append(len(synced) - 1)
+        assert seen == [0, 0, 1, 1, 1, 2]
+    assert len(synced) - 1 == 3
 
 
 def test_damaged_line_is_passed_over(tmp_path: Path) -> None:

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from bladecheck.archives.item import Item
-from bladecheck.runs.columns import Column, Row
+from bladecheck import __version__
+from bladecheck.archives.item import Item, Place
+from bladecheck.runs.columns import NAMES, Column, Row
 from bladecheck.runs.exports.cells import guarded
 from bladecheck.runs.folder import RunFolder
 from bladecheck.runs.journal import FORMAT, Journal
 from bladecheck.runs.report.facts import gather
-from bladecheck.runs.rows import header, picture_record, publish, row_id, row_record
+from bladecheck.runs.rows import gone_record, header, identified, picture_record, publish, row_id, row_record
 from bladecheck.runs.table import Ledger
 
 NAMED = {"name": "tiny", "version": "1.0.0", "sha256": "0" * 64}
@@ -23,7 +24,7 @@ POSTED = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
 
 def item(member: str | None = "media/1-a.jpg", **fields: Any) -> Item:
-    return Item("x_archive", "/somewhere/twitter.zip", member, **{"post_id": "1746827059000246273", **fields})
+    return Item("x_archive", "/somewhere/twitter.zip", member=member, **{"post_id": "1746827059000246273", **fields})
 
 
 def result(decision: str, sha256: str = "a" * 64, knife: float = 0.5) -> dict[str, Any]:
@@ -131,3 +132,119 @@ def test_numbers_that_a_spreadsheet_would_round_are_guarded(digits: int, apostro
     """Excel keeps 15 digits: 1234567890123456 would become 1234567890123450, another post."""
     number = "1234567890123456789"[:digits]
     assert guarded(Column("post_id", "text", ""), number) == ("'" * apostrophe) + number
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20", "'"])
+def test_every_sign_that_starts_a_formula_is_guarded(sign: str) -> None:
+    """Full-width signs, too: Excel in Japanese takes them for the plain ones. One apostrophe undoes the guard."""
+    column = Column("text", "text", "")
+    assert guarded(column, sign + "1+1") == "'" + sign + "1+1"
+    assert guarded(column, "a" + sign) == "a" + sign
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "cell"),
+    [
+        ("text", None, ""),
+        ("text", "", ""),
+        ("text", "  =1", "'  =1"),
+        ("text", "007", "'007"),
+        ("text", "0", "'0"),
+        ("text", "10", "10"),
+        ("text", "1e5", "'1e5"),
+        ("text", "1E5", "'1E5"),
+        ("text", "1e", "1e"),
+        ("text", "1,234.5", "1,234.5"),
+        ("text", "1,234,567,890,123,456", "'1,234,567,890,123,456"),
+        ("text", "12345678901234567x", "12345678901234567x"),
+        ("list", ["knife", "in_hand"], "knife;in_hand"),
+        ("list", ["=1"], "'=1"),
+        ("list", [], ""),
+        ("object", {"b": "é", "a": 1}, '{"a": 1, "b": "é"}'),
+        ("object", {}, ""),
+        ("boolean", True, "true"),
+        ("boolean", False, "false"),
+        ("integer", -3, -3),
+        ("integer", 0, 0),
+        ("number", -0.5, -0.5),
+    ],
+)
+def test_cells_are_written_just_so(kind: Any, value: Any, cell: Any) -> None:
+    """CSV of all versions, so that files of two runs can be compared line by line."""
+    assert guarded(Column("any", kind, ""), value) == cell
+
+
+def test_a_whole_row_is_published_just_so() -> None:
+    """Every field of an item and of an answer comes out under its own name."""
+    told = item(
+        "media/1-a.jpg", platform="x", account="force", post_url="https://x.com/force/status/1", posted_at=POSTED,
+        posted_at_source="field", media_index=2, media_type="photo", media_url="https://pbs.twimg.com/media/a.jpg",
+        alt_text="A knife", text="Seized\x00", is_repost=True, original_post_id="7", collected_at=POSTED, is_quote=True,
+        is_reply=False, quoted_id="8", edits=("5", "1746827059000246273"), extra={"note": 1}, detail="why",
+    )  # fmt: skip
+    answer = result("hold", knife=0.9) | {
+        "reasons": [{"code": "knife", "text": ""}, {"code": "in_hand", "text": ""}], "kind": "sword",
+        "raw": {"knife": 2.5, "gun": -3.0}, "blade": {"sword": 0.8}, "features": {"in_hand": 0.7},
+        "weapon_kind": "axe", "weapons": {"axe": 0.6}, "looks": 6, "blade_share": 0.25, "unlike": 0.5,
+        "peak": [0.1, 0.2, 0.3, 0.4],
+    }  # fmt: skip
+    also = [("b.zip", Place("/x/b.zip", "c.jpg", "", 0)), ("d", Place("/x/d", "https://e.org/f.jpg", "", 0))]
+    kept = row_record("9" * 32, "twitter.zip", told, also) | {"sha256": "a" * 64}
+    assert kept["supersedes"] == sorted(kept["supersedes"])
+    assert len(set(kept["supersedes"])) == 2
+    seen = picture_record("a" * 64, answer, 1234, ("f" * 64, 88), "2024-05-01T12:00:00Z")
+    links = {"duplicate_of": "1" * 32, "near_duplicate_of": "2" * 32, "cluster": "3" * 64}
+    row = publish(kept, seen, HEAD, links)
+    assert list(row) == list(NAMES)
+    assert {name: value for name, value in row.items() if value is not None} == {
+        "schema": "bladecheck-predictions/1", "row_id": "9" * 32, "source_format": "x_archive", "source": "twitter.zip",
+        "member": "media/1-a.jpg", "platform": "x", "account": "force", "post_id": "1746827059000246273",
+        "post_url": "https://x.com/force/status/1", "posted_at": "2024-05-01T12:00:00Z", "posted_at_source": "field",
+        "media_index": 2, "media_type": "photo", "media_url": "https://pbs.twimg.com/media/a.jpg",
+        "alt_text": "A knife", "text": "Seized", "is_repost": True, "original_post_id": "7",
+        "collected_at": "2024-05-01T12:00:00Z", "is_quote": True, "is_reply": False, "quoted_id": "8", "edits": ["5"],
+        "also_in": ["b.zip/c.jpg", "d"], "extra": {"note": 1}, "sha256": "a" * 64, "bytes": 1234, "pdq": "f" * 64,
+        "pdq_quality": 88, **links, "status": "ok", "decision": "hold", "reasons": ["knife", "in_hand"],
+        "width": 61, "height": 47, "format": "JPEG", "frames": 1, "score_knife": 0.9, "score_gun": 0.0,
+        "raw_knife": 2.5, "raw_gun": -3.0, "kind": "sword", "blade_sword": 0.8, "feature_in_hand": 0.7,
+        "weapon_kind": "axe", "weapon_axe": 0.6, "looks": 6, "peak_left": 0.1, "peak_top": 0.2, "peak_right": 0.3,
+        "peak_bottom": 0.4, "blade_share": 0.25, "unlike": 0.5, "needs_review": False, "model_name": "tiny",
+        "model_version": "1.0.0", "model_sha256": "0" * 64, "policy_name": "default", "policy_sha256": "1" * 64,
+        "bladecheck_version": __version__,
+    }  # fmt: skip
+
+
+def test_rows_of_one_place_are_told_apart_by_their_order() -> None:
+    """Unless the archive has counted itself, with those that it merged away."""
+    three = list(identified([item(), item("other.jpg"), item()], lambda path: "twitter.zip"))
+    assert [identity for identity, _, _ in three][::2] == [GOLDEN[0][2], GOLDEN[2][2]]
+    assert {source for _, source, _ in three} == {"twitter.zip"}
+    ((identity, _, _),) = identified([item(occurrence=1)], lambda path: "twitter.zip")
+    assert identity == GOLDEN[2][2]
+
+
+def test_the_table_counts_what_it_has_and_what_it_lacks(tmp_path: Path) -> None:
+    """A row that took another's place, one that is gone, one whose picture is still to be scored, a damaged line."""
+    sha256 = {"sha256": "a" * 64}
+    picture = picture_record("a" * 64, result("hold"), 100, None, "2024-05-01T12:00:00Z")
+    old, new, lost, waiting = (row_record(f"{n}" * 32, "a.zip", item(f"{n}.jpg")) | sha256 for n in range(4))
+    run = RunFolder(tmp_path / "run")
+    run.create()
+    with Journal(run.journal) as journal:
+        journal.append([HEAD, picture, old, lost])
+    with Ledger(run) as ledger:
+        assert (ledger.count, ledger.unfinished, ledger.damaged) == (2, 0, 0)
+    with Journal(run.journal) as journal:
+        replaced = new | {"supersedes": [old["row"], "e" * 32]}
+        gone = gone_record([bytes.fromhex(lost["row"])])
+        journal.append([replaced, gone, waiting | {"sha256": "b" * 64}, waiting])
+        journal.append([new])
+    data = run.journal.read_bytes()
+    run.journal.write_bytes(data[:-20] + b"?" + data[-19:])
+    with Ledger(run) as ledger:
+        assert [row["member"] for row in ledger.rows()] == ["1.jpg", "3.jpg"]
+        assert (ledger.count, ledger.unfinished, ledger.damaged) == (2, 0, 1)
+    with Journal(run.journal) as journal:
+        journal.append([waiting | {"sha256": "b" * 64}])
+    with Ledger(run) as ledger:
+        assert (ledger.count, ledger.unfinished) == (1, 1)

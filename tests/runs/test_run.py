@@ -235,3 +235,25 @@ def test_clock_going_backwards_changes_nothing(
     monkeypatch.setattr("bladecheck.runs.folder.now", lambda: next(times))
     score(pictures, tmp_path / "two")
     assert exported(tmp_path / "one") == exported(tmp_path / "two")
+
+
+def test_a_container_that_is_fetched_again_leaves_no_failed_row(tmp_path: Path, score: Score) -> None:
+    """Cut by a download, then whole: its pictures are rows, and the one that said that it was lost is gone."""
+    folder, run = tmp_path / "archives", tmp_path / "run"
+    pictures = sorted(fill(tmp_path / "pictures", 9).iterdir())
+    folder.mkdir()
+    for name, some in (("one.zip", pictures[:4]), ("two.zip", pictures[4:])):
+        with zipfile.ZipFile(folder / name, "w") as archive:
+            for picture in some:
+                archive.write(picture, picture.name)
+    whole = (folder / "two.zip").read_bytes()
+    (folder / "two.zip").write_bytes(whole[:-50])
+    score(folder, run)
+    assert [row["member"] for row in exported(run) if row["status"] == "failed"] == ["two.zip"]
+    score(folder, run)
+    assert [row["member"] for row in exported(run) if row["status"] == "failed"] == ["two.zip"], "not mended yet"
+    (folder / "two.zip").write_bytes(whole)
+    for _ in range(2):
+        score(folder, run)
+        assert sorted(row["member"] for row in exported(run)) == [picture.name for picture in pictures]
+    assert not [row for row in exported(run) if row["status"] == "failed"]

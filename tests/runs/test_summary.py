@@ -99,6 +99,7 @@ def test_what_run_json_counts() -> None:
             row(1, decision="hold", kind="zombie", cluster=same),
             row(2, decision="hold", cluster=same, duplicate_of="01" * 16, near_duplicate_of="01" * 16),
             row(3, cluster=same, near_duplicate_of="01" * 16),
+            row(8, cluster=same, near_duplicate_of="01" * 16),
             row(4, kind="kitchen", decision="check"),
             row(5, status="failed", decision="cannot_judge", error_code="broken"),
             row(6, status="remote", decision=None),
@@ -106,12 +107,13 @@ def test_what_run_json_counts() -> None:
         ]
     )
     assert summary.counts() == {
-        "rows": 7,
-        "status": {"failed": 1, "ok": 4, "remote": 1, "video_skipped": 1},
-        "decision": {"cannot_judge": 1, "check": 1, "clear": 1, "hold": 2, "none": 2},
+        "rows": 8,
+        "status": {"failed": 1, "ok": 5, "remote": 1, "video_skipped": 1},
+        "decision": {"cannot_judge": 1, "check": 1, "clear": 2, "hold": 2, "none": 2},
         "exact_duplicates": 1,
-        "near_duplicates": 1,
+        "near_duplicates": 2,
         "distinct_pictures": 2,
+        "unlike": None,
     }
     assert summary.kinds == {"zombie": 1, "not sure": 1}
     assert summary.errors == {("failed", "broken"): 1, ("remote", "remote"): 1}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bladecheck.archives.item import Item
@@ -130,6 +130,7 @@ def test_what_is_behind_is_known_by_the_last_word(tmp_path: Path) -> None:
     assert [name for name in ids if ids[name] in again.rows] == ["a"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(min_size=16, max_size=16)), st.lists(st.binary(min_size=16, max_size=32)))
 def test_hashes_are_a_set(known: list[bytes], added: list[bytes]) -> None:
     hashes = Hashes(known, loose=3)
@@ -141,6 +142,7 @@ def test_hashes_are_a_set(known: list[bytes], added: list[bytes]) -> None:
     assert all((value in hashes) == (value in expected) for value in (bytes(16), b"\xff" * 16, b"a" + bytes(15)))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5), st.integers(0, 2))))
 def test_distinct_things_are_counted_as_sets_would(added: list[tuple[int, int, int]]) -> None:
     distinct = Distinct()

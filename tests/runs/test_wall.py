@@ -301,6 +301,7 @@ def test_kill_9_after_a_mark_loses_nothing_and_only_this_page_is_answered(
                 with pytest.raises(urllib.error.HTTPError) as refused:
                     urllib.request.urlopen(request, timeout=30)
                 assert refused.value.code == wrong
+                refused.value.close()
             with urllib.request.urlopen(found[0] + "page.js", timeout=30) as reply:
                 assert reply.headers["Content-Security-Policy"] == HEADERS["Content-Security-Policy"]
             body = json.dumps({"tab": "t", "mark": "knife", "rows": [wanted]}).encode()

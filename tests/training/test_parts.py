@@ -289,13 +289,16 @@ def test_the_measured_range_is_what_the_service_reads(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     known = (rng.normal(0, 1, (300, 40)) * np.linspace(5, 0.1, 40)).astype(np.float32)
     found = novelty.fit(known)
-    np.savez(tmp_path / "heads.npz", mean=found.mean, basis=found.basis, spread=found.spread)
+    np.savez(tmp_path / "heads.npz", mean=found.mean, basis=found.basis)
     limit = novelty.limit(known)
     ours = novelty.distance(found, known)
     assert (ours > limit).mean() <= 0.02
     theirs = [MeasuredRange(tmp_path, limit).distance(each) for each in known[:5]]
     np.testing.assert_allclose(ours[:5] / limit, theirs, rtol=1e-4)
     assert novelty.distance(found, known[:1] + 50)[0] > limit
+    weak = np.zeros((1, 40), np.float32)
+    weak[0, -1] = 0.01
+    assert novelty.distance(found, found.mean + weak)[0] > limit, "what is hardly seen at all need not be usual"
 
 
 def test_a_blur_is_useful_if_it_hides_the_blade_and_little_else() -> None:

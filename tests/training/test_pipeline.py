@@ -70,6 +70,8 @@ def test_the_graph_says_what_it_is(exported: Path) -> None:
     model = onnx.load(exported / bundle.MODEL, load_external_data=False)
     facts = {item.key: item.value for item in model.metadata_props}
     assert (facts["name"], facts["version"], facts["licence"]) == ("thin", "0.0.1", "Apache-2.0")
+    assert facts["author"]
+    assert facts["description"] == model.doc_string == bundle.load(exported).manifest.summary
     assert len(facts["config_sha256"]) == 64
 
 

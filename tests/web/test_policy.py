@@ -26,7 +26,7 @@ def test_the_shipped_policies_are_complete() -> None:
         found = policy_file.find(name)
         assert found.name == name
         assert found.sha256 == hashlib.sha256((policy_file.folder() / f"{name}.toml").read_bytes()).hexdigest()
-        assert set(found.wording) == {str(decision) for decision in Decision}
+        assert set(found.wording) == {*map(str, Decision), "gun", "other_weapon"}
         assert set(found.alt_text) >= set(found.wording)
         for text in [*found.wording.values(), *found.alt_text.values(), *found.post.values()]:
             assert "{" not in text.format(kind="sword", organisation="Anytown Police", helplines="Call 101.")
@@ -67,12 +67,13 @@ def test_words_come_from_a_wording_file(tmp_path: Path) -> None:
 
 
 BAD = [
-    ("colour = 1", "unknown key 'colour'"),
+    ("colour = 1", "unknown key 'colour'; known: name, summary, approver_required"),
     ("[thresholds.axe]\ncheck = 0.1\nhold = 0.2", "unknown label 'axe'"),
     ("[thresholds.knife]\ncheck = 0.3\nhold = 0.2", "thresholds.knife"),
     ("[thresholds.knife]\ncheck = 0.3\nhold = 1.2", "thresholds.knife.hold"),
     ("[thresholds.knife]\nhold = 0.2", "thresholds.knife.check"),
-    ("[thresholds.knife]\ncheck = 0.1\nhold = 0.2\nlow = 0", "unknown key 'thresholds.knife.low'"),
+    ("[thresholds.knife]\ncheck = 0.1\nhold = 0.2\nlow = 0", "unknown key 'thresholds.knife.low'; known: check, hold"),
+    ("[thresholds.Knife]\ncheck = 0.1\nhold = 0.2", "thresholds.Knife: unknown label 'Knife'"),
     ('gun = "shoot"', "gun"),
     ('food = "ignore"', "food"),
     ('approver_required = "yes"', "approver_required"),

@@ -1,4 +1,4 @@
-"""`python -m bladecheck_training prepare|train|evaluate|export|all --config X.toml`"""
+"""`python -m bladecheck_training prepare|train|evaluate|export|all --config X.toml`, and `describe`, `range BUNDLE`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bladecheck_training import pipeline
+from bladecheck_training import manifest, pipeline, restate
 from bladecheck_training.config import read
 
 app = typer.Typer(
@@ -41,6 +41,23 @@ def everything(config: ConfigPath) -> None:
     run = pipeline.Run.open(read(config))
     for _, step in STEPS.values():
         step(run)
+
+
+Folder = Annotated[Path, typer.Argument(metavar="BUNDLE", exists=True, file_okay=False, help="Folder of a bundle.")]
+Version = Annotated[str | None, typer.Option("--version", help="The bundle's new version. Default: keep it.")]
+
+
+@app.command(help="Fill the graph's metadata in a finished bundle; its files and identity change.")
+def describe(folder: Folder, version: Version = None) -> None:
+    print(restate.describe(folder, version).sha256)
+
+
+@app.command("range", help="State anew which pictures are like the measured ones; files and identity change.")
+def measured_range(config: ConfigPath, folder: Folder, version: Version = None) -> None:
+    rows = manifest.load(read(config).data)
+    made = restate.measured_range(folder, [row.path for row in rows if row.split in ("dev", "police")], version)
+    print(made.manifest.embedding_range)
+    print(made.sha256)
 
 
 if __name__ == "__main__":

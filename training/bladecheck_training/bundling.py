@@ -31,7 +31,7 @@ from bladecheck_training.evaluate import Fitted
 from bladecheck_training.manifest import Row
 from bladecheck_training.views import Library
 
-GRAPH_LICENCE = "Apache-2.0"
+GRAPH_LICENCE, GRAPH_AUTHOR = "Apache-2.0", "Bladecheck contributors"
 PACKAGES = ("torch", "torchvision", "timm", "onnx", "onnxruntime", "numpy", "pillow", "scikit-learn")
 
 
@@ -67,6 +67,7 @@ def write(
     np.savez(folder / HEADS, **kept, **arrays)
     export.named(
         folder / bundle.MODEL, name=config.model.name, version=config.model.version, licence=GRAPH_LICENCE,
+        author=GRAPH_AUTHOR, description=config.card.summary,
         config_sha256=hashlib.sha256(json.dumps(_plain(config), sort_keys=True).encode()).hexdigest(),
     )  # fmt: skip
     _manifest(folder, config, library, used, facts, golden={"cases": []})
@@ -107,7 +108,7 @@ def _manifest(
         "gates": {"min_side": 32, "min_contrast": 6},
         "files": {name: _sha256(folder / name) for name in export.files(folder)},
         "parent": facts.parent,
-        "embedding_range": {"limit": facts.limit, "share": novelty.SHARE},
+        "embedding_range": {"limit": facts.limit, "share": novelty.SHARE, "measure": "beside"},
         "data": counts(list(library.rows.values()), used) | {
             "unlabelled": dict(Counter(library.pool[name] for name in used if name in library.pool)),
             "licences": config.card.licences, "for_lawyers": list(config.card.lawyers),

@@ -45,6 +45,7 @@ def render(bundle: Bundle) -> str:
         f"Chosen for: {manifest.thresholds.chosen_for}.",
         "",
         *_looks(bundle),
+        *_range(bundle),
         "## What it reaches",
         "",
         "Measures have their n and a 95 % interval: bootstrap over groups, Wilson for shares.",
@@ -67,6 +68,18 @@ def _looks(bundle: Bundle) -> list[str]:
     return [
         f"The whole picture is looked at first. If its knife score lies from {looks.again_from:.4f} up to "
         f"{looks.again_to:.4f}, {len(looks.crops)} parts of it are looked at too, and the highest scores count.",
+        "",
+    ]
+
+
+def _range(bundle: Bundle) -> list[str]:
+    stated = bundle.manifest.embedding_range
+    if not stated:
+        return []
+    return [
+        f"Unlike what was measured: a picture whose embedding lies outside the range of the measured ones "
+        f"({stated.share:.0%} of them lie within) is marked `unlike`; runs and reports say how many are. "
+        "What is measured below says little about such pictures.",
         "",
     ]
 

@@ -195,8 +195,9 @@ def apart(path: Path, heads: Heads, folder: Path) -> None:
 
 
 def named(path: Path, **facts: str) -> None:
-    """Fill the graph's metadata, for those who meet the file alone."""
+    """Fill the graph's metadata, for those who meet the file alone; a description is its doc string, too."""
     model = onnx.load(path, load_external_data=False)
+    model.producer_name, model.doc_string = "bladecheck", facts.get("description", "")
     helper.set_model_props(model, facts)
     path.write_bytes(model.SerializeToString())
 

@@ -77,7 +77,7 @@ def ship(study: Study, write: Callable[[Path], export.Written], target: Path, pa
     used = {name for index in trained for name in study.cache.views[index].ids}
     embeddings = found["embedding"]
     known = novelty.fit(embeddings)
-    arrays = {name: getattr(known, name) for name in ("mean", "basis", "spread")}
+    arrays = {name: getattr(known, name) for name in ("mean", "basis")}
     facts = bundling.Facts(
         fitted, occupied, novelty.limit(embeddings), parent.sha256 if parent else None, measured, notes
     )

@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import Self
 
 from bladecheck.archives.containers.limits import ArchiveLimits
+from bladecheck.archives.containers.lost import LostSource
 from bladecheck.archives.containers.merged import MergedSource
-from bladecheck.archives.containers.opening import open_sources
+from bladecheck.archives.containers.opening import opened
 from bladecheck.archives.containers.remote import path_of
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.containers.streams import DAMAGE
@@ -22,11 +23,13 @@ from bladecheck.archives.holdings import Holding, holdings
 from bladecheck.archives.item import Item, Status
 from bladecheck.archives.merging import Merging
 from bladecheck.archives.readers.base import JoinsParts, Reader
+from bladecheck.archives.readers.lost import LostReader
 from bladecheck.archives.registry import ReaderRegistry
 from bladecheck.errors import ArchiveError, DamagedArchive
 
 CHUNK = 1024 * 1024
 NOT_LOOKED_AT = "a video that was not looked at; with pip install 'bladecheck[video]' its frames are"
+LOST = LostReader()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +190,13 @@ def open_archive(
     registry = registry or ReaderRegistry(mapping=mapping, exif_dates=exif_dates)
     limits = limits or ArchiveLimits()
     unique = {path.resolve(): path for path in reversed(wanted)}
-    sources = [source for path in wanted if unique[path.resolve()] is path for source in open_sources(path, limits)]
+    sources = opened([path for path in wanted if unique[path.resolve()] is path], limits)
     try:
         if format:
             reader = registry.named(format)
-            return Archive(_joined([Holding(reader, source) for source in sources]), videos)
-        return Archive(_joined([holding for source in sources for holding in holdings(source, registry)]), videos)
+            held = [Holding(LOST if isinstance(source, LostSource) else reader, source) for source in sources]
+            return Archive(_joined(held), videos)
+        return Archive(_joined([holding for source in sources for holding in _held(source, registry)]), videos)
     except ArchiveError:
         for source in sources:
             source.close()
@@ -204,6 +208,10 @@ def _with_bytes(item: Item, source: Source) -> Item:
     if item.status == Status.VIDEO_SKIPPED and item.opener is None and item.member and item.member in source:
         return replace(item, opener=source.opener(item.member), detail=NOT_LOOKED_AT)
     return item
+
+
+def _held(source: Source, registry: ReaderRegistry) -> list[Holding]:
+    return [Holding(LOST, source)] if isinstance(source, LostSource) else holdings(source, registry)
 
 
 def _joined(chosen: list[Holding]) -> list[Volume]:
@@ -280,7 +288,7 @@ def _breaks(reader: Reader, source: Source) -> Iterator[Item]:
     for name, why in source.broken.items():
         source.log.warn(f"{name} {why}; what comes before it is kept.")
     for name, why in {**source.broken, **source.log.breaks}.items():
-        detail = f"{name} {why}. What it held beyond is not among the rows."
+        detail = f"{name} {why}. What it held there or beyond is not among the rows."
         yield Item(reader.name, str(source.path), member=name, detail=detail, opener=partial(_fail, detail))
 
 

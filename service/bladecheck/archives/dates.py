@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 EARLIEST, LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
+# X's ids count milliseconds from 2010-11-04T01:42:54.657Z, in their upper 42 bits.
 SNOWFLAKE_EPOCH_MS = 1_288_834_974_657
+# Smaller ids are of before November 2010, when they were counted up and told no time, or no ids of posts.
 SMALLEST_SNOWFLAKE = 300_000_000_000_000
 # Instagram's ids are as long and, read as snowflakes, fall after this year.
 LATEST_SNOWFLAKE_YEAR = 2034

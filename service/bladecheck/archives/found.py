@@ -9,7 +9,9 @@ from typing import ParamSpec
 
 from bladecheck.archives.item import Item, Status
 
+# Accounts in the one line of what was found; more are counted.
 NAMED_ACCOUNTS = 2
+# Warnings and names of a pass that are kept: a broken archive has one for each of a million files.
 KEPT_WARNINGS = 200
 KEPT_NAMES = 20
 
@@ -76,8 +78,14 @@ class Log:
 
     def broken(self, name: str, why: str) -> None:
         """Notes that a file breaks off in the middle: a warning, and a failed row that names it."""
+        if name not in self.breaks:
+            self.warn(f"{name} {why}; what comes before it is kept.")
         self.breaks[name] = why
-        self.warn(f"{name} {why}; what comes before it is kept.")
+
+    def hole(self, name: str, line: int) -> None:
+        """Notes that a part of a file was overwritten by zeros: a warning, and a failed row that names it."""
+        self.breaks.setdefault(name, f"has a hole (bytes of zero) at line {line}")
+        self.warn(f"{name}, line {line}: a hole (bytes of zero); what stood there is lost.")
 
     def post(self, *, repost: bool = False, post_id: str | None = None) -> None:
         """Counts a post; one of a known id counts once, however many archives have it."""

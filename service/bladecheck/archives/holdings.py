@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 from bladecheck.archives.containers.source import Source
@@ -15,6 +16,8 @@ from bladecheck.archives.readers.json_files import ALL_ENDINGS
 from bladecheck.archives.registry import CERTAIN, ReaderRegistry, seen
 from bladecheck.errors import ArchiveError
 
+# Levels of folders, folders in one, and data files in one, among which several archives are looked for: each costs an
+# opening or two, and parents of archives hold a few. What has more is read as one archive.
 DEEPEST = 5
 MOST_FOLDERS = 300
 MOST_FILES = 100
@@ -59,6 +62,9 @@ class View(Source):
 
     def origin(self, name: str) -> str:
         return self._whole.origin(name)
+
+    def on_disk(self, name: str) -> Path | None:
+        return self._whole.on_disk(name)
 
     def close(self) -> None:
         super().close()

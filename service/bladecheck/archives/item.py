@@ -59,41 +59,27 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """A picture of an archive, or the place where one should be.
+class Told:
+    """What an archive tells of a post, and so of every picture on it. The one list of these fields.
 
     Attributes:
         source_format: name of the reader's format, such as "x_archive".
         source_path: the file or folder the archive was opened from.
-        member: name inside the archive, with "/" between folders; None where there is none.
         posted_at: aware, UTC; None where unknown. `posted_at_source` says what it was taken from.
-        media_index: position within the post, from 0.
-        status: one of Status; `detail` says why where it is not "present".
         is_quote, is_reply: None where the format does not tell.
         quoted_id: the id of the post that is quoted.
         edits: the ids of all versions of an edited post, oldest first; empty where it was not, or nothing is told.
         extra: a few further facts, JSON only.
-        opener: gives the bytes; set where status is "present", and of videos that the archive holds.
-        identity: what its row id is made of, where that is not source, member or address, post id and index.
-        occurrence: see Place; None where the archive has not counted it.
-        also: the other places that list the same picture of the same post.
-        same_as: a key that is equal for the same picture of another archive, where post and medium do not tell.
-        loose: found lying in the archive, without any word of a post.
     """
 
     source_format: str
     source_path: str
-    member: str | None = None
     platform: str | None = None
     account: str | None = None
     post_id: str | None = None
     post_url: str | None = None
     posted_at: datetime | None = None
     posted_at_source: str = DateSource.NONE
-    media_index: int = 0
-    media_type: str = MediaType.UNKNOWN
-    media_url: str | None = None
-    alt_text: str | None = None
     text: str | None = None
     is_repost: bool = False
     original_post_id: str | None = None
@@ -102,9 +88,32 @@ class Item:
     is_reply: bool | None = None
     quoted_id: str | None = None
     edits: tuple[str, ...] = ()
+    extra: Mapping[str, JSON] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item(Told):
+    """A picture of an archive, or the place where one should be.
+
+    Attributes:
+        member: name inside the archive, with "/" between folders; None where there is none.
+        media_index: position within the post, from 0.
+        status: one of Status; `detail` says why where it is not "present".
+        opener: gives the bytes; set where status is "present", and of videos that the archive holds.
+        identity: what its row id is made of, where that is not source, member or address, post id and index.
+        occurrence: see Place; None where the archive has not counted it.
+        also: the other places that list the same picture of the same post.
+        same_as: a key that is equal for the same picture of another archive, where post and medium do not tell.
+        loose: found lying in the archive, without any word of a post.
+    """
+
+    member: str | None = None
+    media_index: int = 0
+    media_type: str = MediaType.UNKNOWN
+    media_url: str | None = None
+    alt_text: str | None = None
     status: str = Status.PRESENT
     detail: str | None = None
-    extra: Mapping[str, JSON] = field(default_factory=dict)
     opener: Callable[[], bytes] | None = field(default=None, repr=False, compare=False)
     identity: Place | None = field(default=None, repr=False, compare=False)
     occurrence: int | None = field(default=None, repr=False, compare=False)

@@ -29,6 +29,7 @@ STATUS_RANK = {Status.PRESENT: 5, Status.REMOTE: 4, Status.VIDEO_SKIPPED: 2, Sta
 """A video that the archive holds ranks one above one that it only speaks of."""
 DATE_RANK = {DateSource.FIELD: 4, DateSource.SNOWFLAKE: 3, DateSource.EXIF: 2, DateSource.FILENAME: 1}
 X_MEMBER = re.compile(r"^\d{5,20}-(.+)$")
+# Characters: shorter ids in a table are likely numbers of rows, alike in every table.
 SHORTEST_TABLE_ID = 8
 
 

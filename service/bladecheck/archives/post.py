@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from datetime import datetime
 from posixpath import basename
 from urllib.parse import parse_qsl, urlsplit
@@ -13,8 +12,8 @@ from urllib.parse import parse_qsl, urlsplit
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.dates import parse_date, snowflake_date
 from bladecheck.archives.hosts import platform_at
-from bladecheck.archives.item import DateSource, Item, MediaType, Status
-from bladecheck.archives.values import JSON, text_of
+from bladecheck.archives.item import DateSource, Item, MediaType, Status, Told
+from bladecheck.archives.values import text_of
 
 # Queries that choose a size, not another picture.
 SIZE_KEYS = frozenset(("name", "format"))
@@ -27,27 +26,12 @@ ACCOUNT_IN_URL = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
-    """What all pictures of one post share; fields as in Item."""
+SHARED = tuple(field.name for field in fields(Told))
 
-    source_format: str
-    source_path: str
-    platform: str | None = None
-    account: str | None = None
-    post_id: str | None = None
-    post_url: str | None = None
-    posted_at: datetime | None = None
-    posted_at_source: str = DateSource.NONE
-    text: str | None = None
-    is_repost: bool = False
-    original_post_id: str | None = None
-    collected_at: datetime | None = None
-    is_quote: bool | None = None
-    is_reply: bool | None = None
-    quoted_id: str | None = None
-    edits: tuple[str, ...] = ()
-    extra: Mapping[str, JSON] = field(default_factory=dict)
+
+@dataclass(frozen=True, slots=True)
+class Post(Told):
+    """A post: what all its pictures share."""
 
     def remote(self, index: int, url: str, **more: object) -> Item:
         """A picture known only by its URL."""
@@ -75,25 +59,8 @@ class Post:
 
     def _item(self, index: int, status: Status, **more: object) -> Item:
         extra = {**self.extra, **more.pop("extra", {})}  # type: ignore[dict-item]
-        fields = {
-            "source_format": self.source_format,
-            "source_path": self.source_path,
-            "platform": self.platform,
-            "account": self.account,
-            "post_id": self.post_id,
-            "post_url": self.post_url,
-            "posted_at": self.posted_at,
-            "posted_at_source": self.posted_at_source,
-            "text": self.text,
-            "is_repost": self.is_repost,
-            "original_post_id": self.original_post_id,
-            "collected_at": self.collected_at,
-            "is_quote": self.is_quote,
-            "is_reply": self.is_reply,
-            "quoted_id": self.quoted_id,
-            "edits": self.edits,
-        }
-        return Item(**{**fields, **more, "media_index": index, "status": status, "extra": extra})  # type: ignore[arg-type]
+        shared = {name: getattr(self, name) for name in SHARED}
+        return Item(**{**shared, **more, "media_index": index, "status": status, "extra": extra})  # type: ignore[arg-type]
 
 
 def dated(value: object, x_post_id: str | None = None, **how: bool) -> tuple[datetime | None, str]:

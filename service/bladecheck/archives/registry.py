@@ -37,6 +37,7 @@ from bladecheck.archives.readers.zeeschuimer import ZeeschuimerReader
 from bladecheck.errors import ArchiveError
 
 ENTRY_POINTS = "bladecheck.readers"
+# Score from which no further reader is asked.
 CERTAIN = 0.95
 
 

@@ -8,6 +8,9 @@ from typing import TypeAlias
 
 JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 
+# Digits that spreadsheets keep of a number; later ones become zeros.
+EXACT_DIGITS = 15
+# Above it a float skips whole numbers: an id that was one is another by now.
 LARGEST_EXACT_FLOAT = 2**53
 
 

@@ -20,6 +20,7 @@ from bladecheck.machine import usable_cores
 PURPOSES = {
     "serve": "the service and its page",
     "archive": "scoring archives, exports and reports",
+    "estimate": "totals with intervals",
     "dedupe": "finding near duplicates",
     "heic": "HEIC pictures",
     "video": "frames of videos",

@@ -11,31 +11,46 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from bladecheck.cli.own_labels import Source, own
+from bladecheck.cli.sample_options import ArchivePath
 from bladecheck.core.classifier import Classifier
 from bladecheck.core.learning import evaluating, labels
 from bladecheck.core.policy_file import find as find_policy
 
+ADAPTED_TO_THESE = "This bundle was adapted to these very labels: it does better on them than on pictures that it has \
+not seen. Its card has cross-validated figures."
+
 
 def evaluate(
-    source: Annotated[Path, typer.Argument(metavar="LABELS", help="CSV of path,label (knife or other, or 1 or 0).")],
+    source: Source,
     bundle: Annotated[str | None, typer.Option(help="Model: a bundle's name or folder. Default: base.")] = None,
     policy: Annotated[str | None, typer.Option(help="Rules: a shipped policy's name or a TOML file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="All measures as one JSON object.")] = False,
     errors: Annotated[Path | None, typer.Option(help="Write every wrong picture to this CSV file.")] = None,
+    archive: ArchivePath = None,
 ) -> int:
     """Measure a bundle on pictures that you have labelled: with n, intervals, and the list of what it gets wrong.
 
-    Example:
+    Of a run's sample some pictures were likelier to be drawn than others: each counts for as many as it was drawn from,
+    so the shares are those of the whole run.
+
+    Examples:
 
         bladecheck evaluate labels.csv --bundle models/mine
+
+        bladecheck evaluate run
     """
-    labelled = labels.read(source)
-    labels.need(labelled, 1, source)
-    classifier = Classifier.open(bundle)
-    rules = find_policy(policy)
-    console = Console(stderr=True)
-    shown = track(labelled, "Judging", console=console, transient=True, disable=not console.is_terminal)
-    found = evaluating.evaluate(shown, classifier, rules)
+    with own(source, archive) as given:
+        labels.need(given.labelled, 1, source)
+        classifier = Classifier.open(bundle)
+        rules = find_policy(policy)
+        console = Console(stderr=True)
+        shown = track(given.labelled, "Judging", console=console, transient=True, disable=not console.is_terminal)
+        found = evaluating.evaluate(shown, classifier, rules)
+    for note in given.notes:
+        typer.echo(note, err=True)
+    if classifier.bundle.manifest.data.get("labels_sha256") == given.sha256:
+        typer.echo(ADAPTED_TO_THESE, err=True)
     labels.need([one.labelled for one in found.judged], 1, source)
     measured = found.measured()
     if as_json:

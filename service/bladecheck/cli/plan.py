@@ -12,6 +12,7 @@ from bladecheck.cli.sample_options import By, CountBy, Reposts, RunArgument, cou
 if TYPE_CHECKING:
     from bladecheck.runs.counts.draw import Stratum
 
+# Labels: the sizes of sample that are shown beside the one asked for.
 STEPS = (100, 200, 300, 600, 1_000, 2_000, 3_000, 5_000, 10_000)
 
 

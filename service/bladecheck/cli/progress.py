@@ -11,6 +11,7 @@ from typing import Protocol, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+# Seconds between two lines where no terminal shows a bar.
 LOG_SECONDS = 15.0
 SKIPPED = "done before"
 

@@ -10,6 +10,7 @@ import typer
 from bladecheck.core import record
 from bladecheck.errors import RecordError
 
+# Exit code: the record or its signature does not hold.
 MISMATCH = 2
 SAID = {
     "valid": "Its signature is valid: it was made by a service that holds this key.",

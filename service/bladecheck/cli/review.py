@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bladecheck.runs.counts.labels import Role
     from bladecheck.runs.counts.opened import Opened
 
+# Rows named one by one when some could not be taken.
 NAMED = 20
 
 

@@ -51,6 +51,7 @@ from bladecheck.errors import RunError, ServerError
 from bladecheck.machine import usable_cores
 from bladecheck.runs import fingerprint, shards
 from bladecheck.runs import run as scoring
+from bladecheck.runs.counts.unlike import sentence
 from bladecheck.runs.engines import Engine
 from bladecheck.runs.folder import RunFolder
 from bladecheck.runs.resume import Again, look_back
@@ -59,6 +60,7 @@ from bladecheck.runs.summary import zone
 SHOW_CURSOR = b"\x1b[?25h\n"
 CACHE = "fetched"
 VIDEO_EXTRA = "bladecheck[video]"
+# Notes in the last lines, so that a screen still shows what was found.
 LAST_NOTES = 10
 
 
@@ -156,6 +158,8 @@ def _run(
         print(f"Videos, counted apart: {_words(counts['videos'])}.")
     print(f"{counts['distinct_pictures']:,} distinct pictures ({counts['exact_duplicates']:,} exact and "
           f"{counts['near_duplicates']:,} near duplicates).")  # fmt: skip
+    if unlike := sentence(counts, engine.card):
+        print(unlike)
     _notes(opened)
     if options.shard:
         print(f"This is shard {options.shard}: `bladecheck merge {folder.path.parent}` when all are done.")

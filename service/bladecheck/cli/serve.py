@@ -40,6 +40,9 @@ def serve(
     port: Annotated[int | None, typer.Option(help="TCP port; 0 takes a free one. Default: 8000.")] = None,
     bundle: Annotated[str | None, typer.Option(help="Model: a bundle's name or folder. Default: base.")] = None,
     policy: Annotated[str | None, typer.Option(help="Rules: a shipped policy's name or a TOML file.")] = None,
+    root_path: Annotated[
+        str | None, typer.Option("--root-path", help="Path that a reverse proxy serves it under, as /bladecheck.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: 1, with a thread per core.")] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Listen beyond loopback without an API key.")] = False,
     new_key: Annotated[bool, typer.Option("--new-key", help="Print a new API key and its hash, and stop.")] = False,
@@ -57,7 +60,14 @@ def serve(
     if new_key:
         _print_key()
         return 0
-    options = {"host": host, "port": port, "bundle": bundle, "policy": policy, "processes": workers}
+    options = {
+        "host": host,
+        "port": port,
+        "bundle": bundle,
+        "policy": policy,
+        "processes": workers,
+        "root_path": root_path,
+    }
     settings = read_settings({**options, "insecure": insecure or None})
     check_exposure(settings)
     return _run(settings)

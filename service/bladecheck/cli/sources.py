@@ -17,6 +17,7 @@ from bladecheck.errors import PictureTooLarge, UnreadableFile
 from bladecheck.file_formats import HEAD_BYTES, PICTURE_ENDINGS, READ_VIDEO_ENDINGS, video_kind
 
 STDIN = "-"
+# Endings named in the line of what was passed over, commonest first.
 MOST_ENDINGS = 5
 
 

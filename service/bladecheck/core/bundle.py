@@ -5,7 +5,8 @@ heads.npz holds
     weight   float32 [D, L] and
     bias     float32 [L], with logits = embedding @ weight + bias, in the order of `Outputs.names`; the graph reads them
              from there under the names head.weight and head.bias, so that other heads need no other graph;
-    mean     float32 [D], basis float32 [K, D], spread float32 [K + 1], if the manifest has an `embedding_range`.
+    mean     float32 [D] and basis float32 [K, D] (and, of old, spread float32 [K + 1]), if the manifest has an
+             `embedding_range`.
 Loading refuses what it does not know: an unknown key, label, schema or a file whose sha256 differs.
 """
 
@@ -179,9 +180,12 @@ class Gates(Strict):
 class EmbeddingRange(Strict):
     """Which pictures are like the measured ones.
 
-    The distance of an embedding e is the root of the mean of z squared, z being the K products of `basis` with
-    e - mean, each divided by its `spread`, and last the length of what the basis leaves of e - mean, divided by the
-    last `spread`.
+    The distance of an embedding e, by `measure`:
+        beside: the share of the length of e - mean that the K directions of `basis`, along which measured pictures
+            differ, leave unexplained. It does not depend on how strongly anything is seen.
+        spread: the root of the mean of z squared, z being the K products of `basis` with e - mean, each divided by its
+            `spread`, and last the length of what the basis leaves, divided by the last `spread`. It is read, but not
+            used: pictures of which the model makes little lie nearest to the mean, and noise passed for the most usual.
 
     Attributes:
         limit: a picture farther away than this is unlike what was measured.
@@ -190,6 +194,7 @@ class EmbeddingRange(Strict):
 
     limit: float = Field(gt=0)
     share: Probability
+    measure: Literal["spread", "beside"] = "spread"
 
 
 class Manifest(Strict):

@@ -93,6 +93,11 @@ class Classifier:
         """Load a bundle by name or folder (None: the default) and make it ready."""
         return cls(find(name_or_path), threads)
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """The graph's own metadata: name, version, author, licence, description, as far as it has them."""
+        return dict(self._session.get_modelmeta().custom_metadata_map)
+
     def load(self, data: bytes, limits: PictureLimits | None = None) -> Picture:
         """Decode bytes at the scale that this model needs; see `images.load` and `videos.load` for errors."""
         read = videos.load if video_kind(data[:HEAD_BYTES]) else images.load

@@ -25,7 +25,7 @@ from PIL import (
     features,
 )
 
-from bladecheck.core import damage, hazards
+from bladecheck.core import damage, hazards, places
 from bladecheck.core.video_limits import VideoLimits
 from bladecheck.errors import (
     BrokenPicture,
@@ -121,9 +121,10 @@ class Picture:
         format: "JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP", "TIFF" or "HEIF"; of a video "MP4", "MOV", "WEBM" or "MKV".
         width, height: in pixels as a person sees it (after EXIF orientation), at full size.
         frame_count: frames in the file; 1 unless animated.
-        has_gps: the metadata carries a place.
+        has_gps: the metadata carries coordinates.
         frames: RGB images in viewing orientation; those of JPEG and video may be smaller than width x height.
         damaged: the file shows signs of lost or changed bytes, so that part of the picture may be missing or wrong.
+        has_place_name: the metadata (IPTC or XMP) names a place: a part of a town, a town or a region.
         timeline: of a video, when its frames show; None for pictures.
     """
 
@@ -135,6 +136,7 @@ class Picture:
     has_gps: bool
     frames: tuple[Image.Image, ...] = field(repr=False)
     damaged: bool = False
+    has_place_name: bool = False
     timeline: Timeline | None = None
 
 
@@ -198,13 +200,14 @@ def _decode(data: bytes, kind: str, limits: PictureLimits, at_least: int | None)
     image.load()  # before the metadata, whose reader swallows errors and would leave half a picture as if whole
     damaged = damage.suspected(data, kind, image)
     orientation, has_gps = _metadata(image)
+    has_place_name = places.named(image)
     if kind == "TIFF":
         orientation = 1  # Pillow turns TIFF pages itself, each by its own tag
     frame_count = 1 if kind in ("JPEG", "HEIF") else int(getattr(image, "n_frames", 1))
     frames = tuple(_upright(frame, orientation) for frame in _sample(image, frame_count, limits))
     if orientation >= 5:
         width, height = height, width
-    return Picture(sha256, kind, width, height, frame_count, has_gps, frames, damaged)
+    return Picture(sha256, kind, width, height, frame_count, has_gps, frames, damaged, has_place_name)
 
 
 def _open(data: bytes, kind: str) -> Image.Image:

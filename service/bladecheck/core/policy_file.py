@@ -11,9 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from bladecheck.core import taxonomy, wording_file
 from bladecheck.core.bundle import Band
-from bladecheck.core.taxonomy import Decision
 from bladecheck.core.verdict import KnifeAction, Policy, WeaponAction
-from bladecheck.core.wording_file import Plain, Text, Texts
+from bladecheck.core.wording_file import Plain, Texts
 from bladecheck.errors import PolicyError
 
 DEFAULT = "default"
@@ -42,7 +41,7 @@ class _File(BaseModel):
     food: KnifeAction = "hold"
     drawing: KnifeAction = "check"
     thresholds: dict[Label, Band] = {}
-    wording: dict[Annotated[Decision, Field(strict=False)], Text] = {}
+    wording: Texts = {}
     organisation: Plain | None = None
     helplines: Plain | None = None
     post: Texts = {}
@@ -81,7 +80,7 @@ def _words(file: _File, named: str | None, beside: Path | None) -> dict[str, Any
         "pointers": tuple(words.pointers),
         "approvers": tuple(file.approvers),
         # Advice of the force's own stands alone; without any, the wording file's is shown if the policy names one.
-        "wording": {str(key): text for key, text in (words.advice if named else file.wording).items()},
+        "wording": dict(words.advice if named else file.wording),
         "post": {**words.post, **file.post},
         "alt_text": {**words.alt_text, **file.alt_text},
     }

@@ -21,6 +21,7 @@ FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+# Mid-grey, 0 to 255.
 PAD_COLOUR = (127, 127, 127)
 
 

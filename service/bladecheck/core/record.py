@@ -19,6 +19,7 @@ from typing import Any, Literal
 from bladecheck.errors import RecordError
 
 SCHEMA = "bladecheck-record/2"
+# Bytes, as many as an HMAC-SHA256 has: a shorter key would be easier to guess than the signature.
 LEAST_KEY = 32
 OWN = ("fingerprint", "signature")
 Signature = Literal["valid", "wrong", "not verified", "unsigned"]

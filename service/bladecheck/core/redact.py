@@ -27,6 +27,7 @@ from bladecheck.core.taxonomy import Decision
 from bladecheck.core.verdict import KNIFE_CODES, Evidence, Policy, Verdict
 from bladecheck.errors import BrokenPicture
 
+# Cells along the longer side that a blur keeps: too few to tell what it hides.
 GRAIN = 12
 VAGUE_PEAK = 0.25
 """Below this highest value the map says too little of where the blade is: the whole picture is blurred."""

@@ -89,6 +89,7 @@ def succeeded(picture: Picture, verdict: Verdict, model: Mapping[str, str], poli
             "height": picture.height,
             "frames": picture.frame_count,
             "has_gps": picture.has_gps,
+            "has_place_name": picture.has_place_name,
         },
         **_of_video(picture, verdict),
         "model": dict(model),

@@ -21,6 +21,7 @@ MOST = 24
 """Parts of one picture that are looked at: a sheet of 4 x 6. Of more, the largest."""
 SMALLEST = 0.12
 """Share of each side of the picture that a part has at least."""
+# Cuts within cuts at most.
 DEPTH = 4
 JUMP, SHARE, USUAL = 14.0, 0.8, 0.3
 """A line is a seam if the grey changes by JUMP or more along this SHARE of it, but only along USUAL of most lines."""

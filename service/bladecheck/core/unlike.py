@@ -17,25 +17,23 @@ class MeasuredRange:
     """The range of the measured embeddings; `bundle.EmbeddingRange` says how the distance is defined.
 
     Args:
-        folder: of a bundle whose heads.npz holds mean, basis and spread.
+        folder: of a bundle whose heads.npz holds mean and basis.
         limit: the distance within which nearly all measured pictures lie.
     """
 
     def __init__(self, folder: Path, limit: float) -> None:
         with np.load(folder / HEADS, allow_pickle=False) as heads:
-            self._mean, self._basis, self._spread = (heads[name] for name in ("mean", "basis", "spread"))
+            self._mean, self._basis = heads["mean"], heads["basis"]
         self._limit = limit
 
     @classmethod
     def of(cls, bundle: Bundle) -> MeasuredRange | None:
-        """That of a bundle, or None if it states none."""
+        """That of a bundle, or None if it states none, or one that does not tell."""
         stated = bundle.manifest.embedding_range
-        return cls(bundle.path, stated.limit) if stated else None
+        return cls(bundle.path, stated.limit) if stated and stated.measure == "beside" else None
 
     def distance(self, embedding: Floats) -> float:
         """How far away an embedding [D] lies, in units of the limit: above 1 it is unlike what was measured."""
         away = embedding - self._mean
-        along = self._basis @ away
-        rest = float(np.linalg.norm(away - along @ self._basis))
-        z = np.append(along, rest) / self._spread
-        return float(np.sqrt((z**2).mean())) / self._limit
+        left = away - (self._basis @ away) @ self._basis
+        return float(np.linalg.norm(left) / max(float(np.linalg.norm(away)), 1e-9)) / self._limit

@@ -75,10 +75,10 @@ class Policy:
         summary: what the policy is for, in one sentence.
         approver_required: a picture that is not clear may only be used with the name of who approved it and why.
         approvers: names or roles that may approve; anyone if empty.
-        wording: by decision, the advice that is shown with it; may hold {kind}.
+        wording: by decision, weapon or kind of blade, the advice that is shown with it; may hold {kind}.
         language: of the words that follow, "en" or "cy".
         organisation, helplines: fill {organisation} and {helplines} of the texts.
-        pointers: what research and others say of such posts, in plain sentences.
+        pointers: what research and others say of such posts, in plain sentences; one may end with an https address.
         post: by decision, weapon or kind of blade, a text for a post; may hold {kind} and the two above.
         alt_text: the same for the text that is read out in place of the picture.
     """

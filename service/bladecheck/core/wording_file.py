@@ -51,7 +51,7 @@ class Wording(BaseModel):
     organisation: Plain = ""
     helplines: Plain = ""
     pointers: list[Plain] = []
-    advice: dict[Annotated[Decision, Field(strict=False)], Text] = {}
+    advice: Texts = {}
     post: Texts = {}
     alt_text: Texts = {}
 

@@ -37,10 +37,7 @@ class Column:
     values: tuple[str, ...] = ()
 
 
-COLUMNS: tuple[Column, ...] = (
-    Column("schema", "text", "Name and version of this row format.", nullable=False, values=(SCHEMA,)),
-    Column("row_id", "text", "Identity of the row: a hash of source, member or address, post id, media index and "
-           "how often that combination came before.", nullable=False),
+TOLD: tuple[Column, ...] = (
     Column("source_format", "text", "Which reader read it, such as x_archive.", nullable=False),
     Column("source", "text", "The input it came from, by name and without the folders above it.", nullable=False),
     Column("member", "text", "Name inside the archive."),
@@ -65,6 +62,13 @@ COLUMNS: tuple[Column, ...] = (
            nullable=False),
     Column("also_in", "list", "Where else this picture of this post is listed: other archives, by source and member.",
            nullable=False),
+)  # fmt: skip
+"""What the archive told of a picture and its post: fields of `archives.item.Item`, and the facts of a journal row."""
+COLUMNS: tuple[Column, ...] = (
+    Column("schema", "text", "Name and version of this row format.", nullable=False, values=(SCHEMA,)),
+    Column("row_id", "text", "Identity of the row: a hash of source, member or address, post id, media index and "
+           "how often that combination came before.", nullable=False),
+    *TOLD,
     Column("sha256", "text", "Hash of the picture's bytes; null where there are none."),
     Column("bytes", "integer", "Size of the picture's file."),
     Column("pdq", "text", "Perceptual hash (PDQ, 256 bits in hex) of the picture scaled to 128 x 128."),

@@ -20,6 +20,7 @@ from bladecheck.runs.folder import RunFolder, now
 
 SCORES = {"labels": "scores", "blade": "blade", "features": "features", "weapon": "weapons", "raw": "raw"}
 """Fields of Scores by the key of a result that holds them."""
+# Contrast of pictures that had scores: blank ones have none, and the journal does not keep the contrast.
 NOT_BLANK = 255
 PLACE = ("peak", "blade_share")
 
@@ -43,7 +44,7 @@ def again(folder: RunFolder, policy: Policy) -> Decided:
         RunError: no run, the same policy, or a run that does not carry its model's thresholds.
     """
     head, manifest = folder.header(), folder.manifest()
-    identity = {"name": policy.name, "sha256": policy.sha256}
+    identity = policy.identity
     if head["policy"] == identity:
         raise RunError(f"{folder.path} is decided by policy {policy.name!r} already.")
     thresholds, gates = _cut_offs(folder, manifest)
@@ -126,6 +127,8 @@ def _key(record: Mapping[str, Any]) -> tuple[str, str]:
     """What a record is about; a row that was read again counts as another."""
     if "picture" in record:
         return "picture", record["picture"]
+    if "gone" in record:
+        return "gone", ",".join(record["gone"])
     return f"row {record.get('status')}", record.get("row", "")
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from bladecheck.core.images import Picture
 
+# Pixels: more than the 64 that PDQ samples, so that its own reduction does not alias.
 SIDE = 128
 Fingerprint = tuple[str, int]
 """256 bits in hex, and PDQ's quality from 0 to 100."""

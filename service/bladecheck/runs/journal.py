@@ -26,6 +26,7 @@ FORMAT = "bladecheck-journal/2"
 FORMATS = ("bladecheck-journal/1", FORMAT)
 SEAL = re.compile(rb',"n":([0-9]{1,15})(?P<end>,"crc":"(?P<crc>[0-9a-f]{8})"}\n\Z)')
 HEX = re.compile(r"(?:[0-9a-f]{32}){1,2}")
+# Seconds of work that a power cut may cost.
 SYNC_SECONDS = 2.0
 ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 Record = dict[str, Any]
@@ -156,7 +157,7 @@ def _sound(record: Record) -> bool:
         item, sha256 = record.get("item"), record.get("sha256")
         whole = isinstance(item, dict) and isinstance(item.get("source"), str) and isinstance(record.get("status"), str)
         return whole and _is_hash(record["row"]) and (sha256 is None or _is_hash(sha256))
-    return True
+    return "gone" not in record  # no version without checksums wrote such lines
 
 
 def _is_hash(value: object) -> bool:

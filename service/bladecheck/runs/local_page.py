@@ -20,6 +20,7 @@ from bladecheck.errors import BladecheckError
 from bladecheck.file_formats import HEAD_BYTES, picture_kind
 
 HOST = "127.0.0.1"
+# Bytes of one request: an answer of the page has a few hundred.
 MOST_BODY = 1 << 20
 SHOWN_AS = {"jpeg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "image/webp"}
 TEXTS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from bladecheck.errors import DamagedArchive
 from bladecheck.runs import journal
 from bladecheck.runs.hashes import WIDTH, Hashes, keys, latest
+
+DAMAGED = DamagedArchive.code
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,17 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """The finished rows (by row id), those of them that are skipped videos, and the scored pictures (by sha256)."""
+    """The finished rows (by row id) and the scored pictures (by sha256).
+
+    Attributes:
+        videos: ids of rows of videos that were skipped.
+        damaged: ids of rows of changed inputs that a damaged container failed; what is not listed any more was mended.
+    """
 
     rows: Hashes = field(default_factory=Hashes)
     videos: Hashes = field(default_factory=Hashes)
     pictures: Hashes = field(default_factory=Hashes)
+    damaged: set[bytes] = field(default_factory=set)
 
 
 def look_back(path: Path, again: Again) -> Behind:
@@ -57,11 +66,17 @@ def look_back(path: Path, again: Again) -> Behind:
                 | FAILED * (record["status"] in ("failed", "remote"))
                 | ONCE_MORE * _once_more(record, again)
                 | SKIPPED * (record["status"] == "video_skipped")
+                | LOST * (record.get("code") == DAMAGED and _of(record, again.sources))
             )
+        elif "gone" in record:
+            for identity in map(bytes.fromhex, record["gone"]):
+                seen.rows += identity
+                seen.shown += bytes(WIDTH)
+                seen.states.append(ONCE_MORE)
     return seen.behind(again)
 
 
-HAS_PICTURE, FAILED, ONCE_MORE, SKIPPED = 1, 2, 4, 8
+HAS_PICTURE, FAILED, ONCE_MORE, LOST, SKIPPED = 1, 2, 4, 8, 16
 
 
 @dataclass(slots=True)
@@ -84,7 +99,9 @@ class _Seen:
         done = (states[last] & HAS_PICTURE == 0) | np.isin(keys(self.shown)[last], scored)
         done &= states[last] & (ONCE_MORE | (FAILED if self.damaged else 0)) == 0
         skipped = states[last] & SKIPPED != 0
-        return Behind(Hashes(rows[last][done]), Hashes(rows[last][skipped]), Hashes(scored))
+        lost = rows[last][states[last] & LOST != 0].tobytes()
+        damaged = {lost[at : at + WIDTH] for at in range(0, len(lost), WIDTH)}
+        return Behind(Hashes(rows[last][done]), Hashes(rows[last][skipped]), Hashes(scored), damaged)
 
 
 def _once_more(record: journal.Record, again: Again) -> bool:
@@ -92,5 +109,10 @@ def _once_more(record: journal.Record, again: Again) -> bool:
         return True
     if again.remote and record["status"] == "remote":
         return True
+    return _of(record, again.sources)
+
+
+def _of(record: journal.Record, sources: Set[str]) -> bool:
+    """Whether a row is of one of these inputs."""
     source: str = record["item"]["source"]
-    return any(source == name or source.startswith(f"{name}/") for name in again.sources)
+    return any(source == name or source.startswith(f"{name}/") for name in sources)

@@ -1,7 +1,7 @@
 """What the journal holds, and how a published row is made of it.
 
-Three kinds of record: the header; a row (an item of the archive, with the hash of its picture or why there is none);
-and a picture (what the model said of these bytes, once per hash). A row is finished when its picture is.
+Kinds of record: the header; a row (an item of the archive, with the hash of its picture or why there is none); a
+picture (what the model said of these bytes, once per hash); rows that are gone. A row is finished when its picture is.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bladecheck.archives.item import Item, Place
 from bladecheck.archives.values import clean
 from bladecheck.core.result import Result
 from bladecheck.core.taxonomy import BLADES, FEATURES, LABELS, WEAPONS
-from bladecheck.runs.columns import NAMES, SCHEMA, Row
+from bladecheck.runs.columns import NAMES, SCHEMA, TOLD, Row
 
 Record = dict[str, Any]
 PEAK = ("peak_left", "peak_top", "peak_right", "peak_bottom")
@@ -80,38 +80,27 @@ def row_record(identity: str, source: str, item: Item, also: Sequence[tuple[str,
             session wrote are replaced by this one.
     """
     elsewhere = {place_id(name, place) for name, place in also} - {identity}
+    own = {
+        "source": clean(source),
+        "edits": [version for version in item.edits if version != item.post_id],
+        "also_in": sorted({_where(name, place) for name, place in also}),
+    }
     return {
         "row": identity,
         **({"supersedes": sorted(elsewhere)} if elsewhere else {}),
         "item": {
-            "source_format": item.source_format,
-            "source": _text(source),
-            "member": _text(item.member),
-            "platform": _text(item.platform),
-            "account": _text(item.account),
-            "post_id": _text(item.post_id),
-            "post_url": _text(item.post_url),
-            "posted_at": utc(item.posted_at),
-            "posted_at_source": str(item.posted_at_source),
-            "media_index": item.media_index,
-            "media_type": str(item.media_type),
-            "media_url": _text(item.media_url),
-            "alt_text": _text(item.alt_text),
-            "text": _text(item.text),
-            "is_repost": item.is_repost,
-            "original_post_id": _text(item.original_post_id),
-            "collected_at": utc(item.collected_at),
-            "is_quote": item.is_quote,
-            "is_reply": item.is_reply,
-            "quoted_id": _text(item.quoted_id),
-            "edits": [version for version in item.edits if version != item.post_id],
-            "also_in": sorted({_where(name, place) for name, place in also}),
+            **{name: own[name] if name in own else _told(getattr(item, name)) for name in (c.name for c in TOLD)},
             "extra": dict(item.extra),
         },
         "status": str(item.status),
-        "detail": _text(item.detail),
+        "detail": _told(item.detail),
         "by": __version__,
     }
+
+
+def gone_record(identities: Iterable[bytes]) -> Record:
+    """Rows that are none any more: a damaged container failed them, and what lies in its place lists no such row."""
+    return {"gone": sorted(identity.hex() for identity in identities), "by": __version__}
 
 
 def picture_record(sha256: str, result: Result, size: int, pdq: tuple[str, int] | None, at: str) -> Record:
@@ -180,5 +169,8 @@ def _where(source: str, place: Place) -> str:
     return source if "://" in place.member or not place.member else clean(f"{source}/{place.member}")
 
 
-def _text(value: str | None) -> str | None:
-    return None if value is None else clean(value)
+def _told(value: Any) -> Any:
+    """A fact of the archive as JSON has it."""
+    if isinstance(value, datetime):
+        return utc(value)
+    return clean(value) if isinstance(value, str) else value

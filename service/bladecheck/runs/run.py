@@ -29,7 +29,7 @@ from bladecheck.runs.summary import Summary, summarise
 from bladecheck.runs.table import Ledger
 
 PACKAGES = ("numpy", "onnxruntime", "pillow", "pdqhash", "pi-heif", "av")
-CARD = ("summary", "limits", "thresholds", "gates", "metrics", "data", "outputs")
+CARD = ("summary", "limits", "thresholds", "gates", "metrics", "data", "outputs", "embedding_range")
 DONE_BEFORE, DUPLICATE = "done before", "duplicate"
 Fetch = Callable[[str], bytes]
 
@@ -143,6 +143,7 @@ class Run:
         for identity, source, item in rows.identified(self._items, self._inputs.label):
             if self._stop.is_set():
                 return
+            behind.damaged.discard(bytes.fromhex(identity))
             if self._options.shard and not self._options.shard.holds(identity):
                 continue  # counted above all the same: which copy of a picture a row is must not depend on the shard
             # An archive that came later may add to a row: then it is written again.
@@ -160,6 +161,8 @@ class Run:
             else:
                 self._journal.append([row])
                 self._tick(str(item.status))
+        if behind.damaged:
+            self._journal.append([rows.gone_record(behind.damaged)])
 
     def _record(self, outcome: Outcome) -> None:
         row, status = outcome.task.row, DUPLICATE

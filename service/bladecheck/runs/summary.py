@@ -83,6 +83,10 @@ class Summary:
     Args:
         timezone: whose months; posts near midnight fall into another month elsewhere.
 
+    Attributes:
+        placed: scored pictures of which the model says how far they lie from those that it was measured on.
+        unlike: those of them that lie outside the measured range.
+
     Raises:
         RunError: no such time zone.
     """
@@ -99,6 +103,7 @@ class Summary:
         self.kinds: Counter[str] = Counter()
         self.errors: Counter[tuple[str, str]] = Counter()
         self.duplicates = self.near = self.rows = 0
+        self.placed = self.unlike = 0
         self._clusters = bytearray()
 
     def add(self, row: Row) -> None:
@@ -120,6 +125,8 @@ class Summary:
         self.near += row["near_duplicate_of"] is not None and row["duplicate_of"] is None
         if row["status"] == "ok":
             self._clusters += bytes.fromhex(row["cluster"])
+            self.placed += row["unlike"] is not None
+            self.unlike += (row["unlike"] or 0) > 1
         if row["decision"] == "hold":
             self.kinds[row["kind"] or "not sure"] += 1
 
@@ -175,6 +182,7 @@ class Summary:
             "exact_duplicates": self.duplicates,
             "near_duplicates": self.near,
             "distinct_pictures": len(self._grouped()[0]),
+            "unlike": {"pictures": self.unlike, "of": self.placed} if self.placed else None,
         }
 
 

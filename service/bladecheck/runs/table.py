@@ -155,6 +155,9 @@ class Ledger:
                 listed.append((at, len(line), bytes.fromhex(record["row"]), _order(record), told))
                 for other in record.get("supersedes", ()):
                     self._db.execute("INSERT INTO superseded VALUES (?, ?)", (bytes.fromhex(other), at))
+            elif "gone" in record:
+                gone = [(bytes.fromhex(other), at) for other in record["gone"]]
+                self._db.executemany("INSERT INTO superseded VALUES (?, ?)", gone)
             elif "picture" in record:
                 pdq, quality = record["pdq"] or (None, None)
                 pictures.append((at, len(line), bytes.fromhex(record["picture"]), record["result"]["status"] == "ok",

@@ -35,13 +35,12 @@ def create_app(source: ClassifierSource, settings: Settings, policy: Policy | No
     app.state.workers = Workers(source, settings, app.state.policy, app.state.metrics)
     http_errors.install(app)
     app.add_middleware(HeadAsGet)
-    # The last one added sees a request first: say who asks, observe, bound its body, refuse other
-    # sites' pages, ask for the key.
+    # The last one added sees a request first: say who asks and under which path, make errors pages, observe, bound its
+    # body, refuse other sites' pages, ask for the key.
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(OwnPagesOnly, settings=settings)
     app.add_middleware(Bodies, settings=settings, metrics=app.state.metrics)
     app.add_middleware(Observe, workers=app.state.workers, metrics=app.state.metrics)
-    app.add_middleware(Forwarded, settings=settings)
     app.include_router(health.router)
     app.include_router(v1.router)
     app.include_router(v2.router)
@@ -49,6 +48,7 @@ def create_app(source: ClassifierSource, settings: Settings, policy: Policy | No
     api_docs.mount(app)
     app.include_router(pages.router)
     pages.mount_static(app)
+    app.add_middleware(Forwarded, settings=settings)
     return app
 
 

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from bladecheck.errors import BladecheckError, PictureError
+from bladecheck.web import prefixes
 
 MEDIA_TYPE = "application/problem+json"
 OIP_PREFIX = "/v2"
@@ -186,14 +187,16 @@ def problem(
 def answer(scope: Scope, error: RequestError | PictureError) -> Response:
     """An error as a response, in the shape of the route: OIP's own under /v2, problem details elsewhere."""
     scope[CODE] = error.code
-    path = str(scope.get("path", ""))
+    path = prefixes.route(scope)
     status, headers = 422, {}
     if isinstance(error, RequestError):
         status, headers = error.status, error.headers
     if path == OIP_PREFIX or path.startswith(f"{OIP_PREFIX}/"):
         return JSONResponse({"error": f"{error.detail} [{error.code}]"}, status, headers)
     details = error.errors if isinstance(error, RequestError) else ()
-    return JSONResponse(problem(status, error.code, error.detail, path, details), status, headers, MEDIA_TYPE)
+    return JSONResponse(
+        problem(status, error.code, error.detail, str(scope.get("path", "")), details), status, headers, MEDIA_TYPE
+    )
 
 
 def _phrase(status: int) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bladecheck.web import http_errors
+from bladecheck.web import http_errors, prefixes
 from bladecheck.web.http_errors import KeyRequired, RateLimited, RequestError
 from bladecheck.web.settings import Settings
 
@@ -86,7 +86,7 @@ class Guard:
         self._rate = Rate(settings.rate) if settings.rate else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = self._refusal(scope) if scope["type"] == "http" and scope["path"] not in OPEN_PATHS else None
+        refusal = self._refusal(scope) if scope["type"] == "http" and prefixes.route(scope) not in OPEN_PATHS else None
         if refusal:
             await http_errors.answer(scope, refusal)(scope, receive, send)
         else:

@@ -22,7 +22,9 @@ from bladecheck.web.settings import Settings
 logger = logging.getLogger("bladecheck.server")
 SHORT_LIFE, LONGEST_PAUSE = 5.0, 30.0
 """Seconds: who dies sooner is replaced after a pause, which doubles each time up to the longest."""
+# Seconds between two looks at the processes: a dead one is replaced within that.
 LOOK_SECONDS = 0.2
+# Exit code of a process that can't load its model, which would fail again.
 NO_MODEL = 3
 
 

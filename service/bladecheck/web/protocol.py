@@ -22,6 +22,7 @@ MOST_HEADER_BYTES = 64 * 1024
 HEADER_OVERHEAD = len(": \r\n")
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
+# Seconds until it is looked whether the client is still there, doubled each time up to the second.
 FIRST_LOOK, LONGEST_LOOK = 0.05, 1.0
 TCP_CLOSE = 7
 """Linux' name for the state of a connection that the other side has reset."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bladecheck.web import prefixes
 from bladecheck.web.settings import Settings
 
 VIA_PROXY = "bladecheck.via_proxy"
@@ -59,10 +60,13 @@ def _listed(headers: Headers, name: bytes) -> list[str]:
 
 
 class Forwarded:
-    """ASGI middleware: `scope["client"]`, `scope["scheme"]` and `scope[VIA_PROXY]` as a listed proxy says."""
+    """ASGI middleware: `scope["client"]`, `scope["scheme"]`, `scope[VIA_PROXY]` and the path prefix as a proxy says.
+
+    A prefix in the settings holds whatever anybody says.
+    """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self.app, self._proxies = app, Proxies(settings.trusted_proxies)
+        self.app, self._proxies, self._prefix = app, Proxies(settings.trusted_proxies), settings.root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -73,4 +77,11 @@ class Forwarded:
                 schemes = _listed(scope["headers"], b"x-forwarded-proto")
                 if schemes and schemes[-1].lower() in SCHEMES:
                     scope["scheme"] = schemes[-1].lower()
+            if prefix := self._prefix or self._forwarded_prefix(scope):
+                prefixes.put(scope, prefix)
         await self.app(scope, receive, send)
+
+    def _forwarded_prefix(self, scope: Scope) -> str:
+        """The prefix that a listed proxy names; none if it is nobody's, or can't be one."""
+        given = _listed(scope["headers"], b"x-forwarded-prefix") if scope[VIA_PROXY] else []
+        return (prefixes.valid(given[-1]) or "") if given else ""

@@ -11,13 +11,14 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bladecheck.errors import BladecheckError
-from bladecheck.web import http_errors
+from bladecheck.web import http_errors, prefixes
 from bladecheck.web.logs import request_id
 from bladecheck.web.metrics import Metrics
 from bladecheck.web.workers import Workers
 
 logger = logging.getLogger("bladecheck.request")
 PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# No status of HTTP's: what nginx logs for clients that left before the answer.
 GONE = 499
 SECURITY = (
     (
@@ -75,7 +76,7 @@ class Observe:
         if version := self._model_version():
             headers.append((b"x-model-version", version))
         if not any(key == b"cache-control" for key, _ in headers):
-            headers.append((b"cache-control", b"no-cache" if scope["path"].startswith(STATIC) else b"no-store"))
+            headers.append((b"cache-control", b"no-cache" if prefixes.route(scope).startswith(STATIC) else b"no-store"))
         if self._workers.draining:
             headers = [(key, value) for key, value in headers if key != b"connection"] + [(b"connection", b"close")]
         message["headers"] = headers

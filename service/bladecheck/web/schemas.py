@@ -56,7 +56,8 @@ class Image(Shape):
     width: int
     height: int
     frames: int
-    has_gps: bool = Field(description="The file's metadata carries a place.")
+    has_gps: bool = Field(description="The file's metadata carries coordinates.")
+    has_place_name: bool = Field(description="The file's metadata (IPTC, XMP) names a town, a part of it or a region.")
 
 
 class Video(Shape):

@@ -32,6 +32,7 @@ logger = logging.getLogger("bladecheck.server")
 Build = Callable[[Settings], FastAPI]
 LAST_ACCEPTS = 0.1
 """Seconds between refusing new connections and the end: those that the system had accepted by then are still served."""
+# Linux' numbers, which Python's socket module lacks: attach a filter of packets, and its instruction that returns.
 SO_ATTACH_FILTER, BPF_RETURN = 26, 0x06
 BACKLOG = 2048
 """Connections that may wait to be accepted, as uvicorn's own default."""

@@ -16,6 +16,7 @@ from bladecheck.core.images import PictureLimits
 from bladecheck.core.video_limits import VideoLimits
 from bladecheck.core.videos.reading import available
 from bladecheck.machine import usable_cores
+from bladecheck.web import prefixes
 
 MEBIBYTE = 2**20
 
@@ -50,7 +51,12 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Addresses or networks (`10.0.0.0/8`) of your reverse proxies, separated by commas. Only from them "
-        "`X-Forwarded-For` and `X-Forwarded-Proto` are believed.",
+        "`X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Prefix` are believed.",
+    )
+    root_path: str = Field(
+        "",
+        description="Path that a reverse proxy serves everything under, such as `/bladecheck`. Unset: as a trusted "
+        "proxy says in `X-Forwarded-Prefix`, else none.",
     )
     processes: int = Field(1, ge=1, le=256, description="Server processes. One with a thread per core is best.")
     threads: int | None = Field(
@@ -129,6 +135,14 @@ class Settings(BaseSettings):
             if not re.fullmatch(r"\*|[A-Za-z0-9._-]+", text):
                 raise ValueError(f"{text!r} is no host name; write it without scheme, port or path, or * for any")
         return tuple(text.lower().rstrip(".") for text in value)
+
+    @field_validator("root_path")
+    @classmethod
+    def _prefix(cls, value: str) -> str:
+        if (kept := prefixes.valid(value)) is None:
+            own = ", ".join(sorted(prefixes.OWN))
+            raise ValueError(f"{value!r} is no path such as /bladecheck, or begins with a path of our own ({own})")
+        return kept
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -102,8 +102,7 @@ class Workers:
             NotReady: without a model.
             Overloaded: if the queue has no room for so many pictures.
         """
-        classifier = self.classifier
-        assert classifier is not None
+        _ = self.classifier  # raises NotReady where there is none
         pool = self._pool
         if pool.pending and pool.waiting + pictures > self._settings.queue_pictures:
             seconds = math.ceil(pool.pending * pool.mean_seconds / self._settings.pool_threads)

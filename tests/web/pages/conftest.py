@@ -28,9 +28,9 @@ def serve(classifier: Classifier) -> Serve:
     """Start the service with a shipped policy and settings; gives its address."""
 
     @contextmanager
-    def started(policy_name: str | None = None, **settings: object) -> Iterator[str]:
+    def started(policy_name: str | None = None, model: Classifier | None = None, **settings: object) -> Iterator[str]:
         chosen = Settings(port=0, drain_seconds=0, **settings)  # type: ignore[arg-type]
-        app = create_app(classifier, chosen, policy_file.find(policy_name))
+        app = create_app(model or classifier, chosen, policy_file.find(policy_name))
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="on"))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()

@@ -43,6 +43,22 @@ def results(page: Page, site: str, pictures: dict[str, Path]) -> None:
         summary.click()
 
 
+def chosen_with_errors(page: Page, site: str, pictures: dict[str, Path]) -> None:
+    page.goto(site)
+    page.evaluate("document.getElementById('upload-form').dataset.mostBytes = 2000")
+    page.set_input_files("input[type=file]", [pictures["hold"], pictures["place"], *[pictures["clear"]] * 20])
+    page.get_by_role("button", name="Check pictures").click()
+    page.locator(".govuk-error-summary").wait_for()
+
+
+def results_with_failures(page: Page, site: str, pictures: dict[str, Path]) -> None:
+    page.route("**/check/picture*", lambda route: route.abort())
+    page.goto(site)
+    page.set_input_files("input[type=file]", [pictures["hold"], pictures["clear"]] * 4)
+    page.get_by_role("button", name="Check pictures").click()
+    page.get_by_role("heading", name="0 of 8 pictures checked").wait_for()
+
+
 def editor(page: Page, site: str, pictures: dict[str, Path]) -> None:
     page.goto(site)
     page.set_input_files("input[type=file]", [pictures["hold"], pictures["clear"]])
@@ -94,7 +110,7 @@ def at(path: str) -> Step:
     def go(page: Page, site: str, pictures: dict[str, Path]) -> None:
         page.goto(f"{site}{path}")
 
-    go.__name__ = path.strip("/")
+    go.__name__ = path.strip("/").replace("/", "_")
     return go
 
 
@@ -102,14 +118,18 @@ PLACES: list[Step] = [
     start,
     start_with_error,
     chosen,
+    chosen_with_errors,
     results,
+    results_with_failures,
     editor,
     copy_by_numbers,
     copy_by_numbers_with_error,
     record_form,
     record_form_with_errors,
     record,
-    *map(at, ("/copy", "/record/open", "/help", "/model", "/privacy", "/accessibility", "/no-such-page")),
+    *map(
+        at, ("/copy", "/record/open", "/help", "/model", "/model/card", "/privacy", "/accessibility", "/no-such-page")
+    ),
 ]
 EVERYWHERE = pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
 FOCUS = """() => {
@@ -127,12 +147,15 @@ FOCUS = """() => {
 def test_every_page_and_state(page: Page, site: str, pictures: dict[str, Path], place: Step) -> None:
     place(page, site, pictures)
     axe_finds_nothing(page)
+    page.emulate_media(color_scheme="dark")
+    axe_finds_nothing(page, ["color-contrast"])
     targets_are_large_enough(page)
     nothing_spills_at_400_percent(page)
 
 
-def axe_finds_nothing(page: Page) -> None:
-    found = Axe().run(page, options=RULES).response["violations"]
+def axe_finds_nothing(page: Page, rules: list[str] | None = None) -> None:
+    options = {"runOnly": rules, "resultTypes": ["violations"]} if rules else RULES
+    found = Axe().run(page, options=options).response["violations"]
     assert not found, json.dumps([(one["id"], [node["html"] for node in one["nodes"]]) for one in found], indent=1)
 
 
@@ -158,8 +181,12 @@ def test_the_keyboard_alone_is_enough(page: Page, site: str, pictures: dict[str,
     with page.expect_file_chooser() as chooser:
         press_until(page, "pictures")
         page.keyboard.press("Enter")
-    chooser.value.set_files([pictures["hold"], pictures["clear"]])
-    page.keyboard.press("Tab")
+    chooser.value.set_files([pictures["hold"], pictures["check"], pictures["clear"]])
+    press_until(page, "chosen-2")
+    page.keyboard.press("Enter")
+    expect(page.locator(".bc-chosen__row")).to_have_count(2)
+    assert page.evaluate("document.activeElement.id") == "chosen-3"  # the next one: the focus is not lost
+    press_until(page, "Check pictures")
     page.keyboard.press("Enter")
     expect(page.locator("#results-title")).to_have_text("2 pictures checked")
     assert page.evaluate("document.activeElement.id") == "results-title"

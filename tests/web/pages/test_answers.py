@@ -43,7 +43,7 @@ def test_each_answer_comes_with_its_word_reasons_and_next_steps(
     send(page, site, *(pictures[name] for name in names))
     expect(page.get_by_role("heading", level=1)).to_have_text("5 pictures checked")
     expect(page.locator("#results-summary")).to_have_text("1 to hold, 1 to check, 2 not judged, 1 clear.")
-    expect(page.locator("#queue .bc-state")).to_have_text(["Hold", "Check", "Clear", "Cannot judge", "Cannot judge"])
+    expect(page.locator("#queue .bc-state")).to_have_text(["Hold", "Check", "Cannot judge", "Cannot judge", "Clear"])
     first = page.locator("#picture-1")
     expect(first.get_by_role("heading", level=2)).to_contain_text("Do not post this picture as it is")
     expect(first).to_contain_text("A knife or other bladed article can be seen.")
@@ -103,9 +103,13 @@ def test_an_animation_is_judged_by_its_worst_frame(page: Page, site: str, tmp_pa
     send(page, site, tmp_path / "moving.gif")
     card = page.locator("#picture-1")
     expect(card.locator(".bc-card__word")).to_contain_text("Hold")
-    expect(card.locator("figcaption")).to_contain_text("The file is animated.")
+    expect(card.locator("figcaption")).to_contain_text("The file has several frames.")
     expect(card.locator(".bc-picture__marks")).to_have_count(0)
     expect(card.locator(".bc-copy")).to_contain_text("The check found no blade in this copy.")
+    expect(card.locator(".bc-copy")).to_contain_text("It is a still of the first frame")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the first frame as a still").click()
+    assert download.value.suggested_filename == "moving-still.jpg"
 
 
 def test_the_blurred_copy_is_a_clean_picture_without_the_knife(
@@ -171,6 +175,7 @@ def test_twenty_pictures_at_once(page: Page, site: str, pictures: dict[str, Path
     expect(page.get_by_role("heading", level=1)).to_have_text("20 pictures checked")
     expect(page.locator(".bc-card")).to_have_count(20)
     expect(page.locator("#results-summary")).to_have_text("10 to hold, 10 clear.")
+    assert page.locator("#queue").bounding_box()["height"] < 900  # type: ignore[index]
 
 
 def test_progress_is_announced(page: Page, site: str, pictures: dict[str, Path]) -> None:
@@ -190,11 +195,27 @@ def test_progress_is_announced(page: Page, site: str, pictures: dict[str, Path])
     assert re.fullmatch(r"1 to hold, 1 clear\.", said[-1])
 
 
+def test_paper_has_a_summary_first_and_no_blurred_pictures(page: Page, site: str, pictures: dict[str, Path]) -> None:
+    send(page, site, *(pictures[name] for name in ("hold", "check", "clear", "tiny")))
+    page.locator("#results-title", has_text="4 pictures checked").wait_for()
+    expect(page.get_by_role("button", name="Print the answers")).to_be_visible()
+    page.locator("#picture-3-reveal").check()
+    page.emulate_media(media="print")
+    expect(page.locator("#queue")).to_be_visible()
+    expect(page.locator("#results")).to_contain_text("This is no record: it says nothing of who decided what.")
+    expect(page.locator("#cards")).to_have_css("break-before", "page")
+    expect(page.locator("#picture-1 .bc-picture")).to_be_hidden()  # ink for nothing
+    expect(page.locator("#picture-3 .bc-picture")).to_be_visible()
+    expect(page.locator("#picture-1 > .bc-print")).to_contain_text("Fingerprint of the picture (SHA-256): ")
+    for hidden in (".bc-copy", "#record-form", ".govuk-details", ".govuk-footer"):
+        expect(page.locator(f"#results {hidden}, body > {hidden}").first).to_be_hidden()
+
+
 def test_everything_works_without_scripts(plain_page: Page, site: str, pictures: dict[str, Path]) -> None:
     page = plain_page
     send(page, site, pictures["hold"], pictures["place"], pictures["broken"])
     expect(page.get_by_role("heading", level=1)).to_have_text("3 pictures checked")
-    expect(page.locator("#queue .bc-state")).to_have_text(["Hold", "Clear", "Cannot judge"])
+    expect(page.locator("#queue .bc-state")).to_have_text(["Hold", "Cannot judge", "Clear"])
     expect(page.locator("#picture-1 .bc-picture__image")).to_have_css("filter", re.compile("blur"))
     page.locator("#picture-1-reveal").check()
     expect(page.locator("#picture-1 .bc-picture__image")).to_have_css("filter", "none")

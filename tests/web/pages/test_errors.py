@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -46,10 +47,30 @@ def test_too_large_uploads_get_a_page(serve: Serve, page: Page, tmp_path: Path) 
         page.goto(site)
         page.set_input_files("input[type=file]", tmp_path / "large.png")
         page.get_by_role("button", name="Check pictures").click()
-        expect(page.locator("#queue .bc-state")).to_have_text("Not checked")
-        expect(page.locator("#queue")).to_contain_text("too large")
-        expect(page.locator("#results-summary")).to_have_text("1 not checked.")
-        expect(page.get_by_role("button", name="Make a record")).to_be_hidden()
+        expect(page.locator(".govuk-error-summary")).to_contain_text("large.png is larger than 33 kB")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"json": {"code": "body_too_large", "detail": "Too many bytes."}}, "The picture is too large."),
+        (
+            {"body": "<html><h1>413 Request Entity Too Large</h1></html>", "content_type": "text/html"},
+            "Something between this computer and the service refuses a file of this size.",
+        ),
+    ],
+)
+def test_a_413_says_whose_limit_it_is(
+    page: Page, site: str, pictures: dict[str, Path], answer: dict[str, Any], said: str
+) -> None:
+    page.route("**/check/picture*", lambda route: route.fulfill(status=413, **answer))
+    page.goto(site)
+    page.set_input_files("input[type=file]", pictures["hold"])
+    page.get_by_role("button", name="Check pictures").click()
+    expect(page.locator("#queue .bc-state")).to_have_text("Not checked")
+    expect(page.locator("#queue")).to_contain_text(said)
+    expect(page.locator("#results-summary")).to_have_text("1 not checked.")
+    expect(page.get_by_role("button", name="Make a record")).to_be_hidden()
 
 
 def test_too_many_requests_get_a_page(serve: Serve) -> None:
@@ -116,10 +137,12 @@ def test_a_lost_connection_can_be_tried_again(page: Page, site: str, pictures: d
     page.set_input_files("input[type=file]", [pictures["hold"], pictures["clear"]])
     page.get_by_role("button", name="Check pictures").click()
     expect(page.locator("#results-summary")).to_have_text("2 not checked.")
+    expect(page.locator("#results-title")).to_have_text("0 of 2 pictures checked")
     page.unroute("**/check/picture*")
     page.get_by_role("button", name="Try again to check hold.png").click()
     expect(page.locator("#queue .bc-state").first).to_have_text("Hold")
     expect(page.locator("#results-summary")).to_have_text("1 to hold, 1 not checked.")
+    expect(page.locator("#results-title")).to_have_text("1 of 2 pictures checked")
 
 
 def test_answers_are_not_stored_and_files_are(site: str, pictures: dict[str, Path]) -> None:

@@ -86,11 +86,11 @@ def test_in_a_browser_the_answer_to_a_video_is_as_usable_as_any(page: Page, site
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     assert Axe().run(page, options=RULES).violations_count == 0
     page.get_by_role("button", name="Make a record").click()
-    page.get_by_text("Who decided", exact=False).first.wait_for()
+    page.get_by_role("heading", name="record").first.wait_for()
 
 
 def test_the_first_page_and_help_say_what_may_be_sent(http: httpx2.Client) -> None:
-    assert "short videos (MP4, MOV, WebM) up to 128 MB and 10 minutes" in http.get("/").text
+    assert "Or short videos (MP4, MOV, WebM) up to 128 MB and 10 minutes" in http.get("/").text
     assert "The frame that looks worst decides" in http.get("/help").text
 
 

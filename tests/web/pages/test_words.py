@@ -45,6 +45,8 @@ def test_every_failure_says_what_to_do() -> None:
         (result("hold", "knife"), "a knife"),
         (result("hold", "no_knife", "gun"), "a firearm"),
         (result("hold", "knife", "gun"), "a knife"),
+        (result("hold", "no_knife", "other_weapon"), "a weapon"),
+        ({**result("hold", "no_knife", "other_weapon"), "weapon_kind": "axe"}, "an axe"),
     ],
 )
 def test_a_policy_names_what_was_found(found: dict[str, Any], expected: str) -> None:
@@ -73,6 +75,38 @@ def test_no_words_claim_a_knife_where_nobody_is_sure(decision: str) -> None:
         found = result(decision, "knife_unsure", "gun_unsure")
         said = (wording.post(found, rules) or "") + (wording.alt_text(found, rules) or "")
         assert not re.search("recovered|took|weapon|firearm", said)
+
+
+@pytest.mark.parametrize("name", policy_file.available())
+@pytest.mark.parametrize("code", ["gun", "other_weapon"])
+def test_advice_on_another_weapon_does_not_say_that_it_is_covered(name: str, code: str) -> None:
+    said = wording.advice(result("hold", "no_knife", code), policy_file.find(name)) or ""
+    assert "covers blades only" in said
+    assert "blade blurred" not in said
+    assert "blurred copy" not in said
+
+
+def test_advice_may_be_for_a_kind_of_blade(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "mine"\nsummary = "A test."\n[wording]\nhold = "No."\nzombie = "Never."\n')
+    rules = policy_file.find(path)
+    assert wording.advice(result("hold", "knife", kind="zombie"), rules) == "Never."
+    assert wording.advice(result("hold", "knife", kind="kitchen"), rules) == "No."
+    assert wording.advice(result("hold", "no_knife", "gun"), rules) == "No."
+
+
+def test_the_policy_in_words_names_every_kind_of_weapon() -> None:
+    said = wording.policy_words(Policy(gun="hold", other_weapon="ignore"))
+    assert "Firearms are held." in said
+    assert "Other weapons (axes, knuckledusters, batons) are not looked for." in said
+
+
+@pytest.mark.parametrize("name", wording_file.available())
+def test_pointers_lead_somewhere(name: str) -> None:
+    rules = Policy(pointers=(*wording_file.find(name).pointers, "No link.", "https://alone.example"))
+    *shipped, plain, alone = wording.pointers(rules)
+    assert all(pointer.link.startswith("https://") and pointer.text.endswith(".") for pointer in shipped)
+    assert (plain.link, alone.link) == ("", "")
 
 
 def test_words_differ_by_answer_and_kind() -> None:

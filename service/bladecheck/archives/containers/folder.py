@@ -35,6 +35,9 @@ class FolderSource(Source):
     def size(self, name: str) -> int:
         return self._full(name).stat().st_size
 
+    def on_disk(self, name: str) -> Path | None:
+        return self._full(name)
+
     def _stream(self, name: str) -> BinaryIO:
         # O_NONBLOCK: a file swapped for a pipe after listing must not hang the run.
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)

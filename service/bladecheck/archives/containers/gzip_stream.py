@@ -17,6 +17,7 @@ from bladecheck.errors import ArchiveError, DamagedArchive
 CHUNK = 64 * 1024
 # Each kept state costs about 50 KiB.
 MOST_STATES = 256
+# zlib's wbits: the largest window (15), and a gzip header and trailer around the data (16).
 GZIP_WINDOW = 31
 
 

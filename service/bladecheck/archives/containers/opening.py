@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bladecheck.archives.containers.folder import FileSource, FolderSource
 from bladecheck.archives.containers.limits import ArchiveLimits
+from bladecheck.archives.containers.lost import LostSource
 from bladecheck.archives.containers.remote import RemotePath
 from bladecheck.archives.containers.remote_folder import RemoteFolder, RemoteSingle
 from bladecheck.archives.containers.source import Source
@@ -20,14 +21,19 @@ from bladecheck.file_formats import container_kind
 
 OFFICE = frozenset((".xlsx", ".xlsm", ".docx", ".pptx", ".ods", ".odt"))
 OTHER_SHEETS = frozenset((".xls", ".ods", ".numbers"))
-PACKED = (".zip", ".wacz", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 WEB_ARCHIVES = (".warc", ".warc.gz", ".arc", ".arc.gz")
+# Folders within folders that are looked through for archives.
+DEEPEST_SHELF = 5
+PACKED = (".zip", ".wacz", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar")
+# Bytes: the mark "ustar" of a tar ends there.
 TAR_BLOCK = 262
 
 
 def open_sources(path: Path, limits: ArchiveLimits) -> list[Source]:
     """The sources that a path stands for: one, or, for a folder with archives lying in it, one for each and the rest.
 
+    Archives in folders below are opened if these hold nothing else (one folder a year); elsewhere they may be anything,
+    such as a backup among somebody's documents, and are rows that say that they were not opened.
     An export that lies there both packed and unpacked is opened twice; its pictures count once all the same.
 
     Raises:
@@ -43,11 +49,11 @@ def open_sources(path: Path, limits: ArchiveLimits) -> list[Source]:
         entries = sorted(path.iterdir())
     except OSError as error:
         raise ArchiveError(f"{path} can't be listed: {error.strerror or error}") from error
-    packed = [entry for entry in entries if _is_packed(entry)]
-    if not packed:
+    shelves = {entry: found for entry in entries if (found := _shelved(entry))}
+    if not shelves:
         return [FolderSource(path, limits)]
-    rest = [entry.name for entry in entries if entry not in packed and not is_junk(entry.name)]
-    sources = [_open_file(entry, limits) for entry in packed]
+    rest = [entry.name for entry in entries if entry not in shelves and not is_junk(entry.name)]
+    sources = [_open_or_lose(archive, limits) for found in shelves.values() for archive in found]
     return [*sources, FolderSource(path, limits, only=rest)] if rest else sources
 
 
@@ -62,8 +68,50 @@ def _open_remote(path: RemotePath, limits: ArchiveLimits) -> list[Source]:
     packed = {one.key for one in objects if one.key[begin:].lower().endswith(PACKED) and "/" not in one.key[begin:]
               and not is_junk(one.key[begin:])}  # fmt: skip
     rest = [one for one in objects if one.key not in packed]
-    sources = [_open_file(path / key[begin:], limits) for key in sorted(packed)]
+    sources = [_open_or_lose(path / key[begin:], limits) for key in sorted(packed)]
     return [*sources, RemoteFolder(path, limits, rest)] if rest else sources
+
+
+def opened(paths: Sequence[Path], limits: ArchiveLimits) -> list[Source]:
+    """The sources that several paths stand for. A container that can't be opened is lost, and the others are read.
+
+    Raises:
+        ArchiveError: a path is not there, or none of them can be read.
+    """
+    sources: list[Source] = []
+    for path in paths:
+        alone = len(paths) == 1 or not path.is_file()
+        sources += open_sources(path, limits) if alone else [_open_or_lose(path, limits)]
+    if sources and all(isinstance(source, LostSource) for source in sources):
+        first = sources[0]
+        raise ArchiveError(f"{first.path.name} {first.why}" if isinstance(first, LostSource) else "")
+    return sources
+
+
+def _open_or_lose(path: Path, limits: ArchiveLimits) -> Source:
+    try:
+        return _open_file(path, limits)
+    except ArchiveError as error:
+        return LostSource(path, limits, error.detail)
+
+
+def _shelved(path: Path, depth: int = 0) -> list[Path]:
+    """The archive that a path is, or those in a folder that holds nothing but archives and folders like it."""
+    if _is_packed(path):
+        return [path]
+    if not path.is_dir() or path.is_symlink() or depth == DEEPEST_SHELF:
+        return []
+    found: list[Path] = []
+    try:
+        for entry in sorted(path.iterdir()):
+            if is_junk(entry.name):
+                continue
+            if not (more := _shelved(entry, depth + 1)):
+                return []
+            found += more
+    except OSError:
+        return []
+    return found
 
 
 def _is_packed(path: Path) -> bool:
@@ -86,14 +134,18 @@ def _open_file(path: Path, limits: ArchiveLimits) -> Source:
         raise ArchiveError(
             f"{path.name} is a {kind} archive, which is not read here; unpack it and point to the folder"
         )
-    if kind == "zip" and ending(path.name) not in OFFICE:
+    # A zip's directory is at its end: one whose beginning is damaged has lost its first file only.
+    if (kind == "zip" and ending(path.name) not in OFFICE) or ending(path.name) in (".zip", ".wacz"):
         return ZipSource(path, limits)
     if kind == "tar" or (kind in ("gzip", "bzip2", "xz") and _holds_tar(path, kind)):
         return TarSource(path, limits)
     if ending(path.name) in OTHER_SHEETS:
         raise ArchiveError(f"{path.name} is a kind of spreadsheet that is not read here; save it as .xlsx or .csv")
-    if ending(path.name) == ".zip":
-        raise ArchiveError(f"{path.name} is called .zip but is none; was the download cut short?")
+    if path.name.lower().endswith(PACKED):
+        called = next(end for end in PACKED if path.name.lower().endswith(end))
+        raise ArchiveError(
+            f"{path.name} is called {called} but does not begin as one: it is damaged, or something else."
+        )
     if isinstance(path, RemotePath) and found:
         return RemoteSingle(path, limits, found)
     if ending(path.name) == ".car":

@@ -109,6 +109,10 @@ class Source(ABC):
         """The file or folder on disk that holds the member."""
         return str(self.path)
 
+    def on_disk(self, name: str) -> Path | None:
+        """Where the member lies as a file of its own; None inside a container."""
+        return None
+
     def find(self, tail: str) -> str | None:
         """The member that this path points to: exact, else the one that shares the longest tail with it.
 
@@ -170,6 +174,9 @@ class Narrowed(Source):
 
     def origin(self, name: str) -> str:
         return self._inner.origin(name)
+
+    def on_disk(self, name: str) -> Path | None:
+        return self._inner.on_disk(name)
 
     def _stream(self, name: str) -> BinaryIO:
         return self._inner.open_stream(name)

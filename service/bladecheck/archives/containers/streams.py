@@ -43,7 +43,9 @@ class Bounded(io.RawIOBase):
 
     def readinto(self, buffer: object) -> int:
         view = memoryview(buffer)  # type: ignore[arg-type]
-        data = self._inner.read(min(len(view), self._left + 1))
+        # One piece at a time: where the data breaks off, what comes before it is handed out.
+        read = getattr(self._inner, "read1", self._inner.read)
+        data = read(min(len(view), self._left + 1))
         self._left -= len(data)
         if self._left < 0:
             raise ArchiveError(

@@ -20,6 +20,7 @@ from bladecheck.archives.names import normal, refusal
 from bladecheck.errors import ArchiveError, DamagedArchive
 from bladecheck.file_formats import container_kind
 
+# Bytes of a long name or of PAX fields, which tarfile reads whole: real ones have kilobytes.
 LARGEST_HEADER = 16 * MIB
 
 
@@ -71,8 +72,7 @@ class TarSource(Source):
             self._broken(error)
         except (tarfile.TarError, *DAMAGE) as error:
             # What unpacks wrongly may have unpacked wrongly before that was noticed; a mere end has not.
-            if not isinstance(error, (EOFError, tarfile.TarError)):
-                self._untrusted = str(error)
+            self._untrusted = self._damage_beyond() if isinstance(error, (EOFError, tarfile.TarError)) else str(error)
             self._broken(error)
         except ArchiveError as error:
             self.close()
@@ -98,6 +98,17 @@ class TarSource(Source):
             self.close()
             raise ArchiveError(f"{self.path.name} is not a whole tar file: {error}") from error
         self.broken[self.path.name] = f"breaks off after {len(self._where)} files ({error})"
+
+    def _damage_beyond(self) -> str | None:
+        """What else is wrong up to the end: a header that makes no sense may come of damaged packing before it."""
+        try:
+            while self._file.read(MIB):
+                pass
+        except EOFError:
+            return None
+        except (DamagedArchive, *DAMAGE) as error:
+            return str(error)
+        return None
 
     def _stream(self, name: str) -> BinaryIO:
         if self._untrusted:

@@ -7,9 +7,15 @@ import re
 from collections.abc import Iterator
 from typing import IO
 
+from bladecheck.archives.containers.streams import DAMAGE
 from bladecheck.archives.found import Log
 
 CHUNK = 1024 * 1024
+# Characters read at once, so that a file that breaks off loses no more than these.
+PIECE = 512
+HOLE = "\0" * 16
+"""Zeros that a disk leaves where it lost data; single ones come of odd writers, and are dropped."""
+# Broken records after which a file is given up: then it is not what it was taken for.
 MOST_BROKEN = 1000
 # An error this near to the end of what has been read may only mean that more is to come.
 NEAR_END = 16
@@ -35,6 +41,7 @@ class JsonStream:
         self._buffer, self._at, self._ended = "", 0, False
         self._lines_before = 0
         self._broken = 0
+        self._trouble: Exception | None = None
 
     def __iter__(self) -> Iterator[tuple[str, object]]:
         """Each value with a place to name it by. Where the text is an array, its elements."""
@@ -85,10 +92,28 @@ class JsonStream:
             return False
         self._lines_before += self._buffer.count("\n", 0, self._at)
         rest = self._buffer[self._at :]
-        more = self._text.read(max(CHUNK, len(rest)))
+        more = self._read(max(CHUNK, len(rest)))
         self._ended = not more
+        if HOLE in more:
+            self._log.hole(self._name, self._lines_before + rest.count("\n") + more.count("\n", 0, more.find(HOLE)) + 1)
         self._buffer, self._at = rest + more.replace("\x00", ""), 0
         return bool(more)
+
+    def _read(self, most: int) -> str:
+        """Up to so many characters; where the file breaks off, what comes before, and the error when asked again."""
+        if self._trouble:
+            raise self._trouble
+        pieces: list[str] = []
+        left = most
+        try:
+            while left > 0 and (piece := self._text.read(min(left, PIECE))):
+                pieces.append(piece)
+                left -= len(piece)
+        except DAMAGE as error:
+            self._trouble = error
+            if not pieces:
+                raise
+        return "".join(pieces)
 
     def _may_be_cut(self, error: Exception) -> bool:
         if len(self._buffer) - self._at > self._most or not isinstance(error, json.JSONDecodeError):

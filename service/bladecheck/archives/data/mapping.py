@@ -26,6 +26,7 @@ SIZES = tuple(
         r"name=(?:orig|4096)|feed_fullsize|:orig$",
     )
 )
+# Rank of an address whose name tells no size, among SIZES.
 MIDDLE = 3
 TEXT_LIKE = re.compile(r"(?<!alt)(?<!image)(?:text|caption)$")
 URL_SPLIT = re.compile(r"[\s,;|]+(?=https?://)", re.I)

@@ -12,7 +12,7 @@ from typing import IO
 
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.containers.streams import DAMAGE, unpacked
-from bladecheck.archives.data.json_stream import JsonStream
+from bladecheck.archives.data.json_stream import HOLE, JsonStream
 from bladecheck.errors import ArchiveError
 
 
@@ -28,7 +28,10 @@ def text_stream(source: Source, name: str) -> io.TextIOWrapper:
 
 
 def lines(source: Source, name: str) -> Iterator[tuple[int, str]]:
-    """Line numbers from 1 and lines, without NUL bytes; a file that breaks off ends with a warning in the log."""
+    """Line numbers from 1 and lines, without NUL bytes; a file that breaks off ends with a warning in the log.
+
+    A line with a hole is passed over: what is left of it may be two halves that read like one record.
+    """
     most = source.limits.line_chars
     number = 0
     try:
@@ -38,6 +41,9 @@ def lines(source: Source, name: str) -> Iterator[tuple[int, str]]:
                 if len(line) >= most and not line.endswith("\n"):
                     source.log.warn(f"{name}, line {number}: longer than {most} characters; it is passed over.")
                     _skip_line(stream, most)
+                    continue
+                if HOLE in line:
+                    source.log.hole(name, number)
                     continue
                 yield number, line.replace("\x00", "")
     except ArchiveError as error:
@@ -53,6 +59,8 @@ def records(source: Source, name: str) -> Iterator[tuple[str, object]]:
     feed = ((number, line) for number, line in lines(source, name) if line.strip())
     start = list(islice(feed, 1))
     if not start:
+        if name in source.log.breaks:  # within its first line, which may be all there is
+            yield from values(source, name)
         return
     first = start[0][1].lstrip("\ufeff").strip()
     if first.startswith("[") or (not _is_json(first) and first.endswith(("{", "[", ","))):

@@ -10,9 +10,9 @@ from math import comb
 from bladecheck.archives.data.mapping import TableMapping
 from bladecheck.archives.data.tables import Table, cell_text, is_ruined, key
 from bladecheck.archives.dates import numeric_parts, parse_date, snowflake_date
+from bladecheck.archives.values import EXACT_DIGITS
 
 NEAR = timedelta(hours=36)
-EXACT_DIGITS = 15
 # So unlikely by chance that ids ending in zeros are taken for what Excel leaves of longer ones.
 UNLIKELY = 0.01
 MONTH_FIRST, DAY_FIRST = "month first", "day first"

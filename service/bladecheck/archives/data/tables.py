@@ -21,8 +21,11 @@ SHEETS = (".xlsx", ".xlsm")
 TEXT_TABLES = (".csv", ".tsv", ".tab")
 TABLE_ENDINGS = tuple(ending + packed for ending in (*SHEETS, *TEXT_TABLES) for packed in ("", ".gz", ".bz2", ".xz"))
 DELIMITERS = (",", ";", "\t", "|")
+# Rows from which headers and separators are told.
 SAMPLE_ROWS = 50
+# Columns and rows that a table has at least if lines above its header are skipped, and how many such lines at most.
 NARROWEST_WITH_PREAMBLE, SHORTEST_WITH_PREAMBLE, MOST_PREAMBLE = 4, 3, 12
+# Characters; Python's own limit of 131,072 is less than the JSON that some exports put into one cell.
 LONGEST_CELL = 16 * 1024 * 1024
 LOOKS_LIKE_DATA = re.compile(r"https?://|\.(?:jpe?g|png|gif|webp|heic)$|^\d{6,}$", re.I)
 # A cell that Excel held as a number too long for it; ids with their digits gone.

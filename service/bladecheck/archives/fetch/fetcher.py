@@ -23,7 +23,9 @@ __all__ = ["DEFAULT_HOSTS", "FetchError", "Fetcher"]
 
 DEFAULT_HOSTS = FETCHED
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
+# Redirects followed for one picture.
 MOST_REDIRECTS = 5
+# Seconds: a Retry-After beyond that is cut to it.
 LONGEST_WAIT = 60.0
 BY_STATUS = {
     404: ("gone", "is gone: the server no longer has it"),

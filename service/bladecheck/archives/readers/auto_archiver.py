@@ -15,6 +15,7 @@ from bladecheck.archives.post import Post, account_in_url, dated, https, id_in_u
 from bladecheck.archives.readers.table_presets import PresetTableReader
 from bladecheck.archives.values import JSON, text_of
 
+# Hex digits of a PDQ hash, 256 bits.
 PDQ_DIGITS = 64
 HEX = re.compile(r"\b[0-9a-fA-F]{40,64}\b")
 NOT_PICTURES = frozenset((".html", ".htm", ".wacz", ".warc", ".json", ".txt", ".pdf", ".mp3", ".m4a", ".zip"))

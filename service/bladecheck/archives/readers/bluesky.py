@@ -13,6 +13,7 @@ from bladecheck.archives.readers.json_files import json_names, localized, sample
 from bladecheck.archives.readers.pictures import loose_pictures
 from bladecheck.archives.values import dict_of, dig, first_text, handle_of, list_of, text_of
 
+# Replies within replies that are followed: Python stops at a thousand calls within calls.
 DEEPEST = 200
 
 

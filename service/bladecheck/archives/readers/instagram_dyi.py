@@ -77,6 +77,8 @@ class InstagramReader:
         extra: dict[str, JSON] = {"post_number": number, **({} if kind == "posts" else {"kind": kind})}
         title = unmangled(record.get("title"))
         for index, medium in enumerate(media):
+            if medium.get("uri") == "":
+                continue  # so Threads writes posts of words alone
             moment, origin = dated(record.get("creation_timestamp") or medium.get("creation_timestamp"))
             post = Post(
                 self.name,

@@ -17,7 +17,9 @@ JSON_ENDINGS = (".json", ".jsonl", ".ndjson", ".jl", ".jsonlines")
 ALL_ENDINGS = tuple(ending + packed for ending in JSON_ENDINGS for packed in ("", *PACKED))
 # Files that are at times JSON lines though their name does not say so; only looked into when given alone.
 VAGUE_ENDINGS = ("", ".txt", ".log", ".dat", ".data")
+# Files from which the format is told.
 SAMPLED_FILES = 3
+# Characters: shorter names of pictures (image1.jpg) are those of many posts.
 SHORTEST_TELLING_NAME = 12
 
 

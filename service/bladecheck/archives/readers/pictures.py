@@ -25,6 +25,7 @@ from bladecheck.errors import ArchiveError
 from bladecheck.file_formats import ARCHIVE_ENDINGS, is_video, picture_kind
 
 EXIF_DIRECTORY, DATE_TAKEN, DATE_CHANGED = 0x8769, 36867, 306
+TELEGRAM_PAGE = re.compile(r"messages\d*\.html")
 NESTED = "an archive inside the archive is not opened; unpack it and give it as its own path"
 
 
@@ -57,6 +58,11 @@ class PictureReader:
         return 0.3 if any(picture_kind(source.head(name)) for name in names) else 0.0
 
     def read(self, source: Source) -> Iterator[Item]:
+        if page := next((name for name in source.names() if TELEGRAM_PAGE.fullmatch(basename(name))), None):
+            source.log.warn(
+                f"{page} and the like were not read: as web pages, a Telegram export tells neither whose chat it is "
+                "nor whether it is a personal one. Export it once more as JSON."
+            )
         for item in loose_pictures(source, self.name):
             yield self._with_exif_date(item)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
+from pathlib import Path
 from posixpath import basename, dirname
+from typing import Any
 
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.data.records import document
@@ -18,6 +20,7 @@ from bladecheck.archives.values import JSON, dict_of, dig, text_of
 
 # Google cuts the ending to keep names short: .supplemental-metadata.json, .supplemental-me.json, .s.json, .json.
 SUPPLEMENT = re.compile(r"\.s[uplemntad-]*(\(\d+\))?\.json$")
+FAILED = "SELECT * FROM read_parquet(?) WHERE status <> 'success' ORDER BY key"
 COPY = re.compile(r"^(.*)(\.\w+)(\(\d+\))$")
 
 
@@ -63,14 +66,15 @@ class TakeoutReader:
 
 
 class Img2DatasetReader:
-    """Shards with `KEY.jpg`, `KEY.json` and `KEY.txt`."""
+    """Shards with `KEY.jpg`, `KEY.json` and `KEY.txt`, and the Parquet file beside a shard, which has its failures."""
 
     name = "img2dataset"
     title = "img2dataset shard"
 
     def detect(self, source: Source) -> float:
         sidecars = islice((name for name in source.names() if name.endswith(".json")), 3)
-        return 0.97 if any(_is_sample(_record(source.reading(), name)) for name in sidecars) else 0.0
+        told = any(_is_sample(_record(source.reading(), name)) or _is_statistics(name, source) for name in sidecars)
+        return 0.97 if told else 0.0
 
     def read(self, source: Source) -> Iterator[Item]:
         used: set[str] = set()
@@ -79,6 +83,11 @@ class Img2DatasetReader:
             stem = name.rsplit(".", 1)[0]
             if name.endswith("_stats.json"):
                 used.add(name)
+            elif name.endswith(".parquet") and f"{stem}_stats.json" in source and (path := source.on_disk(name)):
+                if (samples := failures(path)) is not None:
+                    used.add(name)
+                    for sample in samples:
+                        yield from source.log.guarded(name, self._items, source, name, sample, None, used)
             elif name.endswith(".json"):
                 record = _record(source, name)
                 if _is_sample(record):
@@ -99,6 +108,26 @@ class Img2DatasetReader:
             return [post.stored(0, source, member, media_url=url)]
         why = text_of(record.get("error_message")) or "it was not downloaded"
         return [post.remote(0, url, detail=why)] if url else [post.missing(0, why)]
+
+
+def failures(path: Path) -> list[dict[str, Any]] | None:
+    """The samples of a shard that img2dataset could not fetch, by its Parquet file; None where that can't be read."""
+    try:
+        import duckdb
+    except ImportError:
+        return None
+    try:
+        with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False}) as database:
+            found = database.execute(FAILED, [str(path)])
+            names = [column[0] for column in found.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    except duckdb.Error:
+        return None
+
+
+def _is_statistics(name: str, source: Source) -> bool:
+    """What img2dataset writes beside a shard, NUMBER_stats.json."""
+    return name.endswith("_stats.json") and "failed_to_download" in _record(source.reading(), name)
 
 
 def _record(source: Source, name: str) -> Mapping[str, object]:

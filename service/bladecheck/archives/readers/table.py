@@ -28,10 +28,9 @@ from bladecheck.archives.item import Item, MediaType, Place, Status
 from bladecheck.archives.names import is_video_name, post_id_in
 from bladecheck.archives.post import Post, account_in_url, dated, https, id_in_url, platform_of
 from bladecheck.archives.readers.pictures import loose_pictures
-from bladecheck.archives.values import clean, handle_of, text_of
+from bladecheck.archives.values import EXACT_DIGITS, clean, handle_of, text_of
 from bladecheck.errors import ArchiveError
 
-EXACT_DIGITS = 15
 WRITTEN_DATE = re.compile(
     r"^(?!.*(?:user|author|account|profile|join|collect|retriev|download|scrap|archiv|updat|modif|edit|crawl|import))"
     r".*(?:date|time|creat|post|publish|tweet|utc|universal)",

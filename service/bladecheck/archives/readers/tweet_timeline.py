@@ -9,6 +9,7 @@ from bladecheck.archives.values import dict_of
 # Where a page keeps a tweet; those that a tweet shares or quotes lie under other names.
 HOLDERS = ("tweet_results", "tweetResult")
 SHARED = frozenset(("retweeted_status_result", "quoted_status_result"))
+# Levels of nested JSON in which tweets are looked for.
 DEEPEST = 40
 
 

@@ -76,7 +76,12 @@ class WarcReader:
 
     def _records(self, source: Source, name: str, opened: Opened, seen: _Seen) -> Iterator[Item]:
         """Rows of a file. One that was gzipped as a whole is known by its second record: until then none is given."""
-        with _iterated(opened(0), name) as records:
+        try:
+            stream = opened(0)
+        except DamagedArchive as error:
+            source.log.broken(name, f"can't be opened ({error.detail})")
+            return
+        with _iterated(stream, name) as records:
             count, held, found = 0, None, _Seen()
             try:
                 for record in records:
@@ -90,7 +95,7 @@ class WarcReader:
                     yield from self._unpacked(source, name, seen)
                     return
                 if not count and not source.is_container:
-                    raise ArchiveError(f"{basename(name)} is no web archive: {str(error)[:200]}") from error
+                    raise ArchiveError(f"{basename(name)} is no web archive, or its beginning is damaged.") from error
                 source.log.broken(name, f"breaks off after record {count} ({str(error).strip()[:120]})")
             if held:
                 yield held
@@ -227,6 +232,7 @@ def _iterated(stream: BinaryIO, name: str, check: bool = False) -> Iterator[Any]
         buffered = stream if isinstance(stream, io.BufferedIOBase) else io.BufferedReader(stream)  # type: ignore[type-var]
         records = ArchiveIterator(buffered, arc2warc=True, check_digests=check)
         records.reader = Strict(records.fh)
+        records.INC_RECORD = ""  # what warcio writes to stderr of a damaged record; we say it ourselves
         yield records
 
 

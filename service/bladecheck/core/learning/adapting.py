@@ -1,28 +1,20 @@
-"""A bundle adapted to a user's own labels: another knife head on the same trunk, installed only if it is better."""
+"""A bundle adapted to a user's own labels: another knife head on the same trunk, judged against the shipped one."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-import os
-import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from bladecheck.core import bundle as bundles
 from bladecheck.core.bundle import Bundle
-from bladecheck.core.classifier import Classifier
-from bladecheck.core.golden import recorded, rescored
 from bladecheck.core.learning import fitting, measures
 from bladecheck.core.learning.fitting import Head, Table
 from bladecheck.core.learning.labels import Labelled
 from bladecheck.core.learning.seen import Looked, Reading, groups
+from bladecheck.core.unlike import MeasuredRange
 from bladecheck.core.weights import HEADS
 from bladecheck.errors import LabelsError
 
@@ -30,8 +22,8 @@ LEAST = 20
 """Labelled pictures of each kind, knife and other, that adapting needs."""
 CONFIDENT, AREA_LOST = 0.95, 0.002
 """Better means: less log loss in this share of resamples, and no more than so much less area under the ROC curve."""
+# Shares of the labels for which it is worked out what they alone would have given.
 CURVE = (0.25, 0.5, 0.75, 1.0)
-CARD = "README.md"
 Bands = tuple[float, float]
 
 
@@ -50,16 +42,19 @@ class Adapted:
     Attributes:
         head: fitted on all labels.
         bands: check and hold of the knife score.
+        targets: the error rates that they were chosen for.
         penalty: what it was fitted with; infinite: the shipped head, recalibrated.
         parent, new: measures side by side, the new ones cross-validated.
         likely: share of resamples in which the new one has less log loss.
         better: whether it is worth installing.
         curve: (labels learned from, log loss), for what more labels would buy.
         counts: pictures, knives and groups.
+        unlike: share of the pictures outside the range of those that the parent was measured on; None if unknown.
     """
 
     head: Head
     bands: Bands
+    targets: Targets
     penalty: float
     parent: dict[str, Any]
     new: dict[str, Any]
@@ -67,6 +62,30 @@ class Adapted:
     better: bool
     curve: list[tuple[int, float]]
     counts: dict[str, int]
+    unlike: measures.Measured | None = None
+
+    @property
+    def chosen_for(self) -> str:
+        """What the thresholds of the knife score were chosen for."""
+        missed, held = self.targets.missed, self.targets.false_hold
+        return f"at most {missed:.1%} of knives clear and {held:.1%} of other pictures held, on {self.stated}"
+
+    @property
+    def stated(self) -> str:
+        return f"{self.counts['pictures']} of the user's own labels ({self.counts['knives']} knives)"
+
+    def what_more_would_buy(self) -> list[str]:
+        """What twice as many labels would bring, in sentences."""
+        count, known = self.counts["pictures"], self.new["knives not clear"]
+        learned = ", ".join(f"{loss:.3f} with {n}" for n, loss in self.curve)
+        loss = fitting.extrapolated(self.curve, 2 * self.curve[-1][0])
+        twice = measures.share(2 * known["positives"], 2 * known["n"])
+        return [
+            f"Log loss on pictures held out, by number of labels learned from: {learned}.",
+            f"Twice as many labels ({2 * count}) would bring it to about {loss:.3f}, if it goes on like that, and make "
+            f"the interval of knives not clear {twice['high'] - twice['low']:.3f} wide, not "
+            f"{known['high'] - known['low']:.3f}.",
+        ]
 
 
 def adapt(labelled: Sequence[Labelled], readings: Sequence[Reading], bundle: Bundle, targets: Targets) -> Adapted:
@@ -75,7 +94,8 @@ def adapt(labelled: Sequence[Labelled], readings: Sequence[Reading], bundle: Bun
     first = manifest.calibration.first_look
     looked = Looked(readings, manifest.preprocess.looks, (first.scale, first.shift) if first else (1.0, 0.0))
     truth = np.array([one.knife for one in labelled], np.int64)
-    table = Table(looked, truth, groups(labelled, looked.whole))
+    weight = np.array([one.weight for one in labelled])
+    table = Table(looked, truth, groups(labelled, looked.whole), weight / weight.mean())
     if len(set(table.groups)) < 2 * fitting.FOLDS:
         raise LabelsError(f"The pictures fall into {len(set(table.groups))} groups of look-alikes; at least "
                           f"{2 * fitting.FOLDS} are needed to tell whether anything got better.")  # fmt: skip
@@ -84,15 +104,16 @@ def adapt(labelled: Sequence[Labelled], readings: Sequence[Reading], bundle: Bun
     everything = np.arange(len(truth))
     penalty = fitting.choose_penalty(table, everything, shipped)
     loss_before, loss_after = (measures.log_losses(truth, score) for score in (before, after))
-    gains = measures.resampled(lambda among: float((loss_before - loss_after)[among].mean()), table.groups)
+    gain, weight = loss_before - loss_after, table.weight
+    gains = measures.resampled(lambda among: float(np.average(gain[among], weights=weight[among])), table.groups)
     likely = float((gains > 0).mean())
     band = manifest.thresholds.labels["knife"]
-    held = _crossed_bands(table, after, targets)
+    held = _crossed_bands(table, after, targets, (band.check, band.hold))
     parent = _measured(table, before, np.full(len(truth), band.check), np.full(len(truth), band.hold))
     new = _measured(table, after, *held)
     return Adapted(
         head=fitting.fit(table, everything, shipped, penalty),
-        bands=chosen_bands(truth, after, targets),
+        bands=chosen_bands(truth, after, targets, (band.check, band.hold), table.weight),
         penalty=penalty,
         parent=parent,
         new=new,
@@ -100,7 +121,18 @@ def adapt(labelled: Sequence[Labelled], readings: Sequence[Reading], bundle: Bun
         better=likely >= CONFIDENT and new["auc"]["value"] >= parent["auc"]["value"] - AREA_LOST,
         curve=fitting.learning_curve(table, shipped, penalty, CURVE),
         counts={"pictures": len(truth), "knives": int(truth.sum()), "groups": len(set(table.groups))},
+        targets=targets,
+        unlike=_unlike(table, bundle),
     )
+
+
+def _unlike(table: Table, bundle: Bundle) -> measures.Measured | None:
+    """The share of pictures outside the range of the measured ones."""
+    known = MeasuredRange.of(bundle)
+    if known is None:
+        return None
+    outside = np.array([known.distance(one.astype(np.float32)) > 1 for one in table.looked.whole])
+    return measures.weighted_share(outside, table.weight)
 
 
 def shipped_head(bundle: Bundle) -> Head:
@@ -111,42 +143,74 @@ def shipped_head(bundle: Bundle) -> Head:
     return Head(weight, bias, platt.scale, platt.shift)
 
 
-def chosen_bands(truth: measures.Truth, score: measures.Floats, targets: Targets) -> Bands:
+def chosen_bands(
+    truth: measures.Truth,
+    score: measures.Floats,
+    targets: Targets,
+    parent: Bands,
+    weight: measures.Floats | None = None,
+) -> Bands:
     """The highest `check` that misses no more knives than allowed; the lowest `hold` that holds no more others.
 
+    Neither is looser than the parent's unless the labels prove the rate at 95 %: with few of them it is kept by luck.
     `hold` is at least .5. Each lies midway between the scores that it parts.
     """
-    knives, others = np.sort(score[truth == 1]), np.sort(score[truth == 0])[::-1]
-    allowed = int(targets.missed * len(knives))
-    check = (knives[allowed] + (knives[allowed - 1] if allowed else 0.0)) / 2
-    allowed = min(int(targets.false_hold * len(others)), len(others) - 1)
-    hold = max(0.5, (others[allowed] + (others[allowed - 1] if allowed else 1.0)) / 2)
+    weight = np.ones(len(truth)) if weight is None else weight
+    order = np.argsort(score)
+    lowest, highest = order[truth[order] == 1], order[::-1][truth[order[::-1]] == 0]
+    wished, proven = _cuts(score[lowest], weight[lowest], targets.missed, 0.0)
+    check = min(wished, max(parent[0], proven))
+    wished, proven = _cuts(score[highest], weight[highest], targets.false_hold, 1.0)
+    hold = max(0.5, wished, min(parent[1], proven))
     return round(float(min(check, hold)), 4), round(float(min(hold, 0.999)), 4)
 
 
-def _crossed_bands(table: Table, score: measures.Floats, targets: Targets) -> tuple[measures.Floats, measures.Floats]:
+def _cuts(score: measures.Floats, weight: measures.Floats, rate: float, end: float) -> tuple[float, float]:
+    """Where to cut so that at most this share of the weight lies before the cut: as counted, and as proven at 95 %.
+
+    Args:
+        score: in the order in which they fall to the wrong side.
+        end: of the scale, on that side.
+    """
+    total, n = np.append(0.0, np.cumsum(weight)), measures.effective(weight)
+    places = np.append(end, score)
+    counted = [k for k in range(len(score)) if total[k] <= rate * total[-1] + 1e-9]
+    proven = [k for k in counted if measures.at_most(total[k] / total[-1], n) <= rate]
+
+    def cut(before: int) -> float:
+        return float(places[before] + places[before + 1]) / 2
+
+    return cut(counted[-1]), cut(proven[-1]) if proven else end
+
+
+def _crossed_bands(
+    table: Table, score: measures.Floats, targets: Targets, parent: Bands
+) -> tuple[measures.Floats, measures.Floats]:
     """check and hold [N] of each picture, chosen on the pictures of the other folds."""
     check, hold = np.zeros(len(score)), np.zeros(len(score))
     folds = table.folds(np.arange(len(score)), fitting.FOLDS)
     for fold in folds:
         rest = np.concatenate([other for other in folds if other is not fold])
-        check[fold], hold[fold] = chosen_bands(table.truth[rest], score[rest], targets)
+        check[fold], hold[fold] = chosen_bands(table.truth[rest], score[rest], targets, parent, table.weight[rest])
     return check, hold
 
 
 def _measured(
     table: Table, score: measures.Floats, check: measures.Floats, hold: measures.Floats
 ) -> dict[str, measures.Measured]:
-    truth, groups_ = table.truth, table.groups
+    truth, groups_, weight = table.truth, table.groups, table.weight
     losses = measures.log_losses(truth, score)
-    yes, no = int(truth.sum()), int((1 - truth).sum())
+
+    def share(label: int, hit: npt.NDArray[np.bool_]) -> measures.Measured:
+        return measures.weighted_share(hit[truth == label], weight[truth == label])
+
     return {
-        "auc": measures.interval(lambda among: measures.auc(truth[among], score[among]), groups_),
-        "log loss": measures.interval(lambda among: float(losses[among].mean()), groups_),
-        "knives not clear": measures.share(int(((score >= check) & (truth == 1)).sum()), yes),
-        "knives held": measures.share(int(((score >= hold) & (truth == 1)).sum()), yes),
-        "others not clear": measures.share(int(((score >= check) & (truth == 0)).sum()), no),
-        "others held": measures.share(int(((score >= hold) & (truth == 0)).sum()), no),
+        "auc": measures.interval(lambda among: measures.auc(truth[among], score[among], weight[among]), groups_),
+        "log loss": measures.interval(lambda among: float(np.average(losses[among], weights=weight[among])), groups_),
+        "knives not clear": share(1, score >= check),
+        "knives held": share(1, score >= hold),
+        "others not clear": share(0, score >= check),
+        "others held": share(0, score >= hold),
     }
 
 
@@ -155,118 +219,15 @@ def lines(found: Adapted, parent: Bundle) -> list[str]:
     identity = parent.identity
     counts, said = found.counts, measures.said
     rows = [f"{name:<18}{said(found.parent[name]):<34}{said(found.new[name])}" for name in found.parent]
-    learned = ", ".join(f"{loss:.3f} with {n}" for n, loss in found.curve)
-    gain = found.curve[-2][1] - found.curve[-1][1] if len(found.curve) > 1 else 0.0
-    more = "More labels would still help." if gain > 0.005 else "More labels like these would change little."
     return [
         f"{counts['pictures']} pictures, {counts['knives']} with a knife, in {counts['groups']} groups of look-alikes.",
         "",
         f"{'':<18}{identity['name'] + ' ' + identity['version']:<34}adapted (cross-validated)",
         *rows,
         "",
-        f"Log loss by number of labels learned from: {learned}. {more}",
-        f"The adapted head is better in {found.likely:.0%} of resamples.",
-    ]
-
-
-def install(found: Adapted, parent: Bundle, target: Path, labels_sha256: str) -> Bundle:
-    """Write the adapted bundle into `target`, complete or not at all, and return it.
-
-    Raises:
-        LabelsError: if the folder's name can't be a bundle's.
-    """
-    if not re.fullmatch(r"[a-z][a-z0-9-]{0,40}", target.name):
-        raise LabelsError(f"{target.name!r} can't be a bundle's name: a-z, 0-9 and -, at most 41, a letter first.")
-    scratch = target.with_name(f"{target.name}.{os.getpid()}.part")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    for name in parent.manifest.files:
-        if name not in (HEADS, bundles.GOLDEN):
-            shutil.copyfile(parent.path / name, scratch / name)
-    (scratch / HEADS).write_bytes(_heads(found.head, parent))
-    (scratch / bundles.GOLDEN).write_bytes((parent.path / bundles.GOLDEN).read_bytes())
-    _describe(scratch, found, parent, target.name, labels_sha256)
-    cases = [one.model_dump() for one in rescored(Classifier(bundles.load(scratch)), recorded(parent))]
-    (scratch / bundles.GOLDEN).write_text(json.dumps({"cases": cases}, indent=1))
-    _describe(scratch, found, parent, target.name, labels_sha256)
-    (scratch / CARD).write_text(card(found, parent, target.name), encoding="utf-8")
-    bundles.load(scratch)
-    if target.exists():
-        shutil.rmtree(target)
-    scratch.rename(target)
-    return bundles.load(target)
-
-
-def _heads(head: Head, parent: Bundle) -> bytes:
-    """heads.npz with another column for the knife."""
-    column = parent.manifest.outputs.names.index("knife")
-    with np.load(parent.path / HEADS, allow_pickle=False) as kept:
-        arrays = {name: kept[name].copy() for name in kept.files}
-    arrays["weight"][:, column], arrays["bias"][column] = head.weight, head.bias
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    return buffer.getvalue()
-
-
-def _describe(folder: Path, found: Adapted, parent: Bundle, name: str, labels_sha256: str) -> None:
-    """Write bundle.json: the parent's, with what is new."""
-    manifest: dict[str, Any] = json.loads((parent.path / bundles.MANIFEST).read_bytes())
-    identity, (check, hold) = parent.identity, found.bands
-    stated = f"{found.counts['pictures']} of the user's own labels ({found.counts['knives']} knives)"
-    manifest |= {
-        "name": name,
-        "version": "1.0.0",
-        "summary": f"{identity['name']} {identity['version']}, its knife score adapted to {stated}.",
-        "parent": parent.sha256,
-        "files": {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in manifest["files"]},
-        "data": {"labels": found.counts, "labels_sha256": labels_sha256, "parent": manifest["data"]},
-        "training": {
-            "method": "another knife head by ridge logistic regression towards the parent's; everything else is kept",
-            "penalty": "infinite" if np.isinf(found.penalty) else found.penalty,
-            "parent": f"{identity['name']} {identity['version']} {parent.sha256}",
-        },
-        "metrics": {
-            "own labels, the parent as shipped": found.parent,
-            "own labels, adapted, cross-validated by groups": found.new,
-        },
-        "limits": [f"Adapted to {stated}; on other pictures it may do worse than its parent.", *manifest["limits"]],
-    }
-    manifest["calibration"]["labels"]["knife"] = {"scale": found.head.scale, "shift": found.head.shift}
-    manifest["thresholds"]["labels"]["knife"] = {"check": check, "hold": hold}
-    before = manifest["thresholds"]["chosen_for"]
-    manifest["thresholds"]["chosen_for"] = f"knife: stated error rates on {stated}; all else: {before}"
-    (folder / bundles.MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
-
-
-def card(found: Adapted, parent: Bundle, name: str) -> str:
-    """The model card."""
-    said, identity = measures.said, parent.identity
-    rows = [f"| {key} | {said(found.parent[key])} | {said(found.new[key])} |" for key in found.parent]
-    check, hold = found.bands
-    return "\n".join([
-        f"# {name} 1.0.0",
-        "",
-        f"{identity['name']} {identity['version']} with a knife score adapted to a user's own labels: "
-        f"{found.counts['pictures']} pictures, {found.counts['knives']} with a knife, "
-        f"in {found.counts['groups']} groups of look-alikes. Written by `bladecheck adapt`.",
-        "",
-        f"Parent: `{parent.sha256}`. Its graph, map, kinds, features and other labels are unchanged.",
-        "",
-        f"Knife: check from {check:.4f}, hold from {hold:.4f}.",
-        "",
-        f"| on these labels | {identity['name']} {identity['version']} as shipped | adapted, cross-validated |",
-        "| --- | --- | --- |",
-        *rows,
-        "",
-        "Values have a 95 % interval and n: Wilson for shares, resampling of groups for the rest. Each picture was "
-        "judged by a head, and with thresholds, that saw neither it nor its look-alikes. "
-        f"The adapted head had less log loss in {found.likely:.0%} of resamples.",
-        "",
-        "Labels learned from, and log loss on pictures held out: "
-        + ", ".join(f"{n}: {loss:.3f}" for n, loss in found.curve) + ".",
-        "",
-        "## What it cannot do",
-        "",
-        "- It was measured on the labelled pictures alone; on others it may do worse than its parent.",
-        *(f"- {limit}" for limit in parent.manifest.limits),
-    ]) + "\n"  # fmt: skip
+        f"Knife: check from {found.bands[0]:.3f}, hold from {found.bands[1]:.3f}; {found.chosen_for}.",
+        *([f"Unlike what {identity['name']} was measured on: {said(found.unlike)} of your pictures."]
+          if found.unlike else []),
+        *found.what_more_would_buy(),
+        f"The adapted head has less log loss in {found.likely:.0%} of resamples.",
+    ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +14,11 @@ from bladecheck.core.learning.labels import Labelled
 from bladecheck.core.result import Result, classify_bytes
 from bladecheck.core.taxonomy import Decision
 from bladecheck.core.verdict import Policy
+from bladecheck.errors import BladecheckError
 
-Progress = Callable[[Iterable[Labelled]], Iterable[Labelled]]
+WEIGHTED = (
+    "Shares are of the whole run: each picture counts for as many as it was drawn from. The table counts pictures."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +61,22 @@ class Evaluation:
         """Every measure with n and interval; shares by Wilson, the area by resampling groups."""
         truth = np.array([one.labelled.knife for one in self.judged], np.int64)
         score = np.array([one.score for one in self.judged])
+        weight = np.array([one.labelled.weight for one in self.judged])
         groups = [one.labelled.group or one.result["image"]["sha256"] for one in self.judged]
-        area = measures.interval(lambda among: measures.auc(truth[among], score[among]), groups)
+        area = measures.interval(lambda among: measures.auc(truth[among], score[among], weight[among]), groups)
         return {
             "pictures": len(truth),
             "knives": int(truth.sum()),
             "failed": len(self.failed),
             "auc": area,
+            "weighted": bool(len(weight) and np.any(weight != weight[0])),
+            "unlike what was measured": self._unlike(),
             "confusion": self._confusion(),
             "knives not clear": self._share(1, Decision.HOLD, Decision.CHECK, Decision.CANNOT_JUDGE),
             "knives held": self._share(1, Decision.HOLD),
             "others clear": self._share(0, Decision.CLEAR),
             "others held": self._share(0, Decision.HOLD),
-            "risk by coverage": measures.risk_coverage(truth, score),
+            "risk by coverage": measures.risk_coverage(truth, score, weight),
         }
 
     def _confusion(self) -> dict[str, dict[str, int]]:
@@ -80,7 +86,16 @@ class Evaluation:
 
     def _share(self, knife: int, *decisions: Decision) -> measures.Measured:
         among = [one for one in self.judged if one.labelled.knife == knife]
-        return measures.share(sum(one.result["decision"] in decisions for one in among), len(among))
+        return _share_of(among, [one.result["decision"] in decisions for one in among])
+
+    def _unlike(self) -> measures.Measured | None:
+        """The share outside the range of the pictures that the bundle was measured on; None if it states none."""
+        known = [one for one in self.judged if one.result["unlike"] is not None]
+        return _share_of(known, [one.result["unlike"] > 1 for one in known]) if known else None
+
+
+def _share_of(judged: Sequence[Judged], hit: Sequence[bool]) -> measures.Measured:
+    return measures.weighted_share(np.array(hit, bool), np.array([one.labelled.weight for one in judged]))
 
 
 def evaluate(labelled: Iterable[Labelled], classifier: Classifier, policy: Policy | None = None) -> Evaluation:
@@ -88,9 +103,12 @@ def evaluate(labelled: Iterable[Labelled], classifier: Classifier, policy: Polic
     found = Evaluation()
     for one in labelled:
         try:
-            result = classify_bytes(one.path.read_bytes(), classifier, policy)
+            result = classify_bytes(one.read(), classifier, policy)
         except OSError as error:
             found.failed.append((one, str(error.strerror)))
+            continue
+        except BladecheckError as error:  # an archive that no longer has it
+            found.failed.append((one, error.detail))
             continue
         if result["status"] == "failed":
             found.failed.append((one, result["error"]["detail"]))
@@ -101,12 +119,14 @@ def evaluate(labelled: Iterable[Labelled], classifier: Classifier, policy: Polic
 
 def lines(measured: dict[str, Any], errors: Sequence[Judged], most: int = 20) -> list[str]:
     """The evaluation as text."""
-    said = measures.said
+    said, unlike = measures.said, measured["unlike what was measured"]
     found = [
         f"{measured['pictures']} pictures, {measured['knives']} with a knife; {measured['failed']} could not be read.",
+        *([WEIGHTED] if measured["weighted"] else []),
         f"Area under the ROC curve: {said(measured['auc'])}",
         *(f"{name[0].upper()}{name[1:]}: {said(measured[name])}"
           for name in ("knives not clear", "knives held", "others clear", "others held")),
+        *([f"Unlike what the model was measured on: {said(unlike)}"] if unlike else []),
         "", "label    " + "".join(f"{name:>14}" for name in Decision),
         *(f"{label:<9}" + "".join(f"{count:>14}" for count in row.values())
           for label, row in measured["confusion"].items()),

@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 PENALTIES = (np.inf, 10.0, 3.0, 1.0, 0.3, 0.1)
 """From the shipped head, only recalibrated, to one that follows the labels; of near-equals the first is taken."""
-NEAR, STEPS, ROUNDS, FOLDS, INNER = 0.002, 12, 3, 5, 4
+NEAR, STEPS, ROUNDS, FOLDS, INNER, REDRAWN = 0.002, 12, 3, 5, 4, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,13 @@ class Table:
         looked: of all of them.
         truth: 1 or 0 of each.
         groups: of each.
+        weight: how many pictures each stands for when something is measured; None: one. Fitting takes each once, since
+            what is likelier to be drawn depends on the picture only, not on its label.
     """
 
-    def __init__(self, looked: Looked, truth: Truth, groups: Sequence[str]) -> None:
+    def __init__(self, looked: Looked, truth: Truth, groups: Sequence[str], weight: Floats | None = None) -> None:
         self.looked, self.truth, self.groups = looked, truth, list(groups)
+        self.weight = np.ones(len(truth)) if weight is None else weight
         self.centre = looked.whole.mean(0)
         self.size = float(np.sqrt(((looked.whole - self.centre) ** 2).sum(1).mean())) or 1.0
 
@@ -151,16 +154,29 @@ def cross_validated(table: Table, parent: Head) -> Floats:
 
 
 def learning_curve(table: Table, parent: Head, penalty: float, shares: Sequence[float]) -> list[tuple[int, float]]:
-    """(labels learned from, log loss on the pictures held out), for growing shares of the labels."""
+    """(labels learned from, log loss on the pictures held out), for growing shares of the labels.
+
+    Parts of the labels are drawn several times, or chance would decide whether more seem to help.
+    """
     folds = table.folds(np.arange(len(table.truth)), FOLDS)
     found = []
     for part in shares:
-        losses, counts = [], []
+        losses, weights, counts = [], [], []
         for number, fold in enumerate(folds):
             rest = np.concatenate([other for other in folds if other is not fold])
-            taken = np.random.default_rng(number).permutation(rest)[: max(10, round(part * len(rest)))]
-            head = fit(table, np.sort(taken), parent, penalty)
-            losses.append(log_losses(table.truth[fold], head.probabilities(table.looked)[fold]))
-            counts.append(len(taken))
-        found.append((round(float(np.mean(counts))), float(np.concatenate(losses).mean())))
+            for draw in range(REDRAWN if part < 1 else 1):
+                taken = np.random.default_rng((number, draw)).permutation(rest)[: max(10, round(part * len(rest)))]
+                head = fit(table, np.sort(taken), parent, penalty)
+                losses.append(log_losses(table.truth[fold], head.probabilities(table.looked)[fold]))
+                weights.append(table.weight[fold])
+                counts.append(len(taken))
+        loss = float(np.average(np.concatenate(losses), weights=np.concatenate(weights)))
+        found.append((round(float(np.mean(counts))), loss))
     return found
+
+
+def extrapolated(curve: Sequence[tuple[int, float]], labels: int) -> float:
+    """The log loss that so many labels would bring if it went on as a + b / labels; never above the last one seen."""
+    counts, losses = (np.array(part, float) for part in zip(*curve, strict=True))
+    slope, level = np.polyfit(1 / counts, losses, 1)
+    return min(float(losses[-1]), max(0.0, float(level + max(slope, 0.0) / labels)))

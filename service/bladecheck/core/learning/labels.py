@@ -1,10 +1,11 @@
-"""A user's own labels: a CSV file of path and label, with or without groups."""
+"""A user's own labels: of a CSV file of path and label, with or without groups, or from wherever else they come."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,15 +22,27 @@ class Labelled:
 
     Attributes:
         path: of the picture; relative ones start at the CSV's folder.
-        name: as it stands in the CSV.
+        name: as it stands in the CSV, or whatever a person knows it by.
         knife: 1 or 0.
         group: pictures of one group are never on both sides of a cross-validation; None if the file says nothing.
+        weight: how many pictures it stands for, where some were likelier to be drawn than others.
+        opener: reads its bytes, where they are no file of their own.
     """
 
     path: Path
     name: str
     knife: int
     group: str | None
+    weight: float = 1.0
+    opener: Callable[[], bytes] | None = None
+
+    def read(self) -> bytes:
+        """Its bytes.
+
+        Raises:
+            OSError, BladecheckError: they can't be had.
+        """
+        return self.opener() if self.opener else self.path.read_bytes()
 
 
 def read(source: Path) -> list[Labelled]:

@@ -12,7 +12,8 @@ Floats = npt.NDArray[np.float64]
 Truth = npt.NDArray[np.int64]
 Measured = dict[str, Any]
 """{"value", "low", "high", "n"}: a value with its 95 % interval; None where there is none."""
-ROUNDS, Z = 1000, 1.959964
+ROUNDS, Z, ONE_SIDED = 1000, 1.959964, 1.644854
+# Shares of pictures, surest first, for which errors are stated.
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)
 
 
@@ -22,15 +23,16 @@ def sigmoid(x: Floats) -> Floats:
     return found
 
 
-def auc(truth: Truth, score: Floats) -> float:
+def auc(truth: Truth, score: Floats, weight: Floats | None = None) -> float:
     """Area under the ROC curve: how often a knife scores above another picture, ties half; nan with one class only."""
-    positives = int(truth.sum())
-    negatives = len(truth) - positives
-    if not positives or not negatives:
+    weight = np.ones(len(truth)) if weight is None else weight
+    knives, others = weight * (truth == 1), weight * (truth == 0)
+    if not knives.any() or not others.any():
         return float("nan")
-    _, place, count = np.unique(score, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(count) - (count - 1) / 2)[place]
-    return float((ranks[truth == 1].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+    _, place = np.unique(score, return_inverse=True)
+    at = np.bincount(place, others)
+    below = np.cumsum(at) - at / 2
+    return float((knives * below[place]).sum() / (knives.sum() * others.sum()))
 
 
 def log_losses(truth: Truth, probability: Floats) -> Floats:
@@ -44,11 +46,37 @@ def share(hits: int, n: int) -> Measured:
     """A share with its Wilson interval (Wilson 1927)."""
     if not n:
         return {"value": None, "low": None, "high": None, "n": 0, "positives": 0}
-    p = hits / n
-    centre = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    half = Z * np.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
-    low, high = max(0.0, centre - half), min(1.0, centre + half)
-    return {"value": _round(p), "low": _round(low), "high": _round(high), "n": n, "positives": hits}
+    low, high = _wilson(hits / n, n)
+    return {"value": _round(hits / n), "low": _round(low), "high": _round(high), "n": n, "positives": hits}
+
+
+def weighted_share(hit: npt.NDArray[np.bool_], weight: Floats) -> Measured:
+    """The share of the weight that is hit; with equal weights the same as `share`.
+
+    The Wilson interval is that of as many equally weighted pictures as these are worth, see `effective`.
+    """
+    n, hits = len(hit), int(hit.sum())
+    if not n or np.all(weight == weight[0]):
+        return share(hits, n)
+    value = float(weight[hit].sum() / weight.sum())
+    low, high = _wilson(value, effective(weight))
+    return {"value": _round(value), "low": _round(low), "high": _round(high), "n": n, "positives": hits}
+
+
+def effective(weight: Floats) -> float:
+    """How many equally weighted pictures are worth as much (Kish 1965)."""
+    return float(weight.sum() ** 2 / (weight**2).sum())
+
+
+def at_most(p: float, n: float) -> float:
+    """What a share of p seen in n pictures is surely below, at 95 % (one-sided Wilson)."""
+    return _wilson(p, n, ONE_SIDED)[1]
+
+
+def _wilson(p: float, n: float, z: float = Z) -> tuple[float, float]:
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def interval(measure: Callable[[npt.NDArray[np.intp]], float], groups: Sequence[str], rounds: int = ROUNDS) -> Measured:
@@ -73,14 +101,15 @@ def resampled(measure: Callable[[npt.NDArray[np.intp]], float], groups: Sequence
     return np.array([value for value in values if np.isfinite(value)])
 
 
-def risk_coverage(truth: Truth, probability: Floats) -> list[dict[str, Any]]:
+def risk_coverage(truth: Truth, probability: Floats, weight: Floats) -> list[dict[str, Any]]:
     """How often the score errs if only the surest share of pictures is left to it (at .5), for several shares."""
     order = np.argsort(-np.abs(probability - 0.5), kind="stable")
     wrong = ((probability >= 0.5) != (truth == 1))[order]
+    covered = np.cumsum(weight[order]) / weight.sum()
     found = []
     for coverage in COVERAGES:
-        n = max(1, round(coverage * len(truth)))
-        found.append({"coverage": coverage, "wrong": share(int(wrong[:n].sum()), n)})
+        n = max(1, int(np.searchsorted(covered, coverage - 1e-9)) + 1)
+        found.append({"coverage": coverage, "wrong": weighted_share(wrong[:n], weight[order][:n])})
     return found
 
 

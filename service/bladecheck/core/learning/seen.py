@@ -17,7 +17,7 @@ from bladecheck.core.classifier import Classifier
 from bladecheck.core.learning.labels import Labelled
 from bladecheck.core.learning.measures import sigmoid
 from bladecheck.core.preprocess import prepare, prepare_part
-from bladecheck.errors import LabelsError, PictureError
+from bladecheck.errors import BladecheckError, LabelsError
 
 Floats = npt.NDArray[np.float64]
 FIRST, CROP, PART = 0, 1, 2
@@ -88,8 +88,8 @@ def read_all(
     """Each labelled picture that can be read, with its reading; the others go to `unreadable` with the reason."""
     for one in labelled:
         try:
-            yield one, store.read(one.path.read_bytes())
-        except PictureError as error:
+            yield one, store.read(one.read())
+        except BladecheckError as error:
             unreadable.append((one, error.detail))
         except OSError as error:
             unreadable.append((one, str(error.strerror)))

@@ -6,11 +6,11 @@ import json
 import re
 from typing import Any
 
+from bladecheck.archives.values import EXACT_DIGITS
 from bladecheck.runs.columns import Column
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 NUMBER = re.compile(r"[+-]?[0-9][0-9.,]*([eE][+-]?[0-9]+)?")
-EXACT_DIGITS = 15
 
 
 def flat(column: Column, value: Any) -> Any:

@@ -28,6 +28,7 @@ TYPES: dict[Kind, str] = {
 PARQUET: dict[Kind, str] = {"object": "VARCHAR", "time": "TIMESTAMPTZ"}
 SUMMARY_TYPES = {"month": "VARCHAR", "account": "VARCHAR", "share_hold": "DOUBLE"}
 CHUNK, LINE_BYTES = 5_000, 2**20
+"""Rows a file of JSON lines, and bytes a line that DuckDB allows for at least."""
 ROW_GROUP = 20_480
 """Rows; DuckDB holds a row group in memory while it is written, and these rows are wide."""
 MEMORY = "192MB"

@@ -14,6 +14,7 @@ from bladecheck.runs.columns import COLUMNS, NAMES
 from bladecheck.runs.exports import Export
 from bladecheck.runs.exports.cells import flat
 
+# Excel's own limits: rows below the header, and characters in a cell.
 MOST_ROWS, LONGEST_CELL = 1_048_575, 32_767
 OPTIONS = {
     "constant_memory": True,

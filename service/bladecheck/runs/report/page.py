@@ -10,6 +10,7 @@ from bladecheck import __version__
 from bladecheck.core.taxonomy import BLADE_WORDS
 from bladecheck.errors import RunError
 from bladecheck.runs import folder, journal
+from bladecheck.runs.counts.unlike import sentence
 from bladecheck.runs.exports import Export
 from bladecheck.runs.report import svg
 from bladecheck.runs.report.facts import BINS, Facts, accounts, gather, months, years
@@ -87,7 +88,8 @@ def _context(export: Export, facts: Facts, caveats: list[str], title: str | None
         "version": __version__,
         "total": lines[-1],
         "lines": lines[:-1],
-        "counts": facts.summary.counts(),
+        "counts": (counts := facts.summary.counts()),
+        "unlike": sentence(counts, manifest.get("model_card") or {}),
         "months": (by_month := months(lines)),
         "years": years(by_month),
         "accounts": people[:MOST_ACCOUNTS],

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from bladecheck.core import record
 from bladecheck.core.verdict import Policy
 from bladecheck.errors import RecordError
-from bladecheck.web import uploads
+from bladecheck.web import prefixes, uploads
 from bladecheck.web.http_errors import BadInput
 from bladecheck.web.pages import approval, cards, seals, wording
 from bladecheck.web.pages.approval import MOST_NAME, MOST_REASON, Checked, Choice
@@ -92,7 +92,7 @@ def _approver(policy: Policy) -> tuple[Field, ...]:
 @router.get("/record/approved")
 async def again(request: Request) -> Response:
     """A record can't be opened again: nothing was kept."""
-    return RedirectResponse(f"{request.scope.get('root_path', '')}/", 303)
+    return RedirectResponse(f"{prefixes.base(request.scope)}/", 303)
 
 
 @router.post("/record")

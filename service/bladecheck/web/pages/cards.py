@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import unicodedata
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -18,6 +19,12 @@ from bladecheck.web.pages.approval import Checked
 from bladecheck.web.pages.copies import Copy, Plan
 from bladecheck.web.pages.previews import Preview
 from bladecheck.web.workers import Workers
+
+FORBIDDEN = frozenset("<>:\"/\\|?*%#&$`'")
+MOST_STEM = 80
+DEVICES = frozenset(
+    ("CON", "PRN", "AUX", "NUL", *(f"{name}{number}" for name in ("COM", "LPT") for number in range(1, 10)))
+)
 
 logger = logging.getLogger("bladecheck.pages")
 T = TypeVar("T")
@@ -53,15 +60,22 @@ class Card:
     details: tuple[SummaryRow, ...]
     sealed: str
     language: str = "en"
-    pointers: tuple[str, ...] = ()
+    pointers: tuple[wording.Pointer, ...] = ()
     preview: Preview | None = None
     copy: Copy | None = None
     thumbnail: str = ""
     moment: str = ""
+    same_as: str = ""
 
     @property
     def name(self) -> str:
         return self.checked.name
+
+    @property
+    def printed(self) -> str:
+        """Which file this was and when, for paper, where the details are closed."""
+        sha256 = self.checked.result["image"]["sha256"]
+        return f"Checked at {readable(self.checked.checked_at)}. Fingerprint of the picture (SHA-256): {sha256}"
 
     @property
     def animated(self) -> bool:
@@ -74,9 +88,13 @@ class Card:
 
     @property
     def gps(self) -> str | None:
-        if not self.checked.result["image"].get("has_gps"):
-            return None
-        return wording.GPS_HAS_COPY if self.copy else wording.GPS
+        """The warning that the file tells where it was taken, if it does."""
+        image = self.checked.result["image"]
+        if image.get("has_gps"):
+            return wording.GPS_HAS_COPY if self.copy else wording.GPS
+        if image.get("has_place_name"):
+            return wording.PLACE_HAS_COPY if self.copy else wording.PLACE
+        return None
 
 
 async def make(data: bytes, checked: Checked, anchor: str, workers: Workers, limits: PictureLimits, key: bytes) -> Card:
@@ -109,7 +127,7 @@ async def make(data: bytes, checked: Checked, anchor: str, workers: Workers, lim
         details=(*facts(checked), *identity(result)),
         sealed=approval.seal(checked, key),
         language=policy.language,
-        pointers=policy.pointers,
+        pointers=wording.pointers(policy),
         preview=preview,
         copy=copy,
         thumbnail=thumbnail or "",
@@ -182,8 +200,15 @@ async def _copy(data: bytes, checked: Checked, workers: Workers, limits: Picture
 
 
 def stem(name: str) -> str:
-    """A file name's stem that any system can save under."""
-    return re.sub(r"[^\w-]+", "-", PurePosixPath(name.replace("\\", "/")).stem).strip("-")[:60] or "picture"
+    """A file name's stem as its owner knows it, less what some system can't save or what misleads in a list of files.
+
+    Out go control and direction characters, those that Windows, macOS or a shell treat as part of a path, dots that
+    hide a file, and names that Windows keeps for devices.
+    """
+    text = unicodedata.normalize("NFC", PurePosixPath(name.replace("\\", "/")).stem)
+    text = "".join("-" if char in FORBIDDEN else char for char in text if unicodedata.category(char)[0] != "C")
+    text = re.sub(r"\s+", " ", text).strip(" .-")[:MOST_STEM].rstrip(" .-")
+    return f"{text}-picture" if text.split(".")[0].upper() in DEVICES else text or "picture"
 
 
 def _showable(result: dict[str, Any]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import UploadFile
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from bladecheck import __version__
 from bladecheck.web import uploads
 from bladecheck.web.disconnect import attend
 from bladecheck.web.http_errors import BadInput
@@ -23,6 +25,9 @@ from bladecheck.web.workers import Workers
 
 MOST = 20
 """Pictures that one press officer checks at once; programs may send more."""
+
+FORM_BYTES = 64 * 2**10
+"""Room that a form needs around one picture."""
 
 router = APIRouter()
 
@@ -45,7 +50,7 @@ async def check(request: Request) -> HTMLResponse:
     files = await _files(request)
     if problem := _problem(files):
         return _start(request, problem)
-    made = await _cards(request, files)
+    made = _most_pressing_first(_doubles_said(await _cards(request, files)))
     results = [card.checked.result for card in made]
     return respond(request, "results.html", private=True, here="/check", cards=made, **_around(request, results))
 
@@ -62,6 +67,27 @@ async def picture(request: Request) -> HTMLResponse:
     return respond(request, "card.html", piece=True, card=card)
 
 
+def in_size(count: int) -> str:
+    """Bytes as people say them: "32 MB", "1.5 MB", "97 kB"; rounded down, so that a limit is never overstated."""
+    if count < 2**20:
+        return f"{max(1, count // 2**10):,} kB"
+    return f"{count * 10 // 2**20 / 10:g} MB"
+
+
+def _most_pressing_first(made: Sequence[Card]) -> list[Card]:
+    return sorted(made, key=lambda card: wording.ORDER.index(card.checked.result["decision"]))
+
+
+def _doubles_said(made: Sequence[Card]) -> list[Card]:
+    """The cards, those of a file that was sent before saying so."""
+    first: dict[str, Card] = {}
+    found = []
+    for card in made:
+        before = first.setdefault(card.checked.result["image"]["sha256"], card)
+        found.append(card if before is card else replace(card, same_as=wording.SAME.format(name=before.name)))
+    return found
+
+
 def _start(request: Request, problem: PageProblem | None = None) -> HTMLResponse:
     settings: Settings = request.app.state.settings
     return respond(
@@ -72,9 +98,11 @@ def _start(request: Request, problem: PageProblem | None = None) -> HTMLResponse
         here="/",
         most=MOST,
         platforms=wording.PLATFORMS,
-        most_bytes=settings.picture_max_bytes,
+        most_bytes=min(settings.picture_max_bytes, max(1, settings.max_body_bytes - FORM_BYTES)),
+        most_pixels=settings.picture_max_pixels,
+        most_together=settings.max_body_bytes,
+        in_size=in_size,
         videos=wording.videos(settings),
-        most_size=f"{settings.picture_max_bytes // 2**20} MB",
         **_around(request, []),
     )
 
@@ -124,5 +152,6 @@ def _around(request: Request, results: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "heading": f"{many} checked",
         "summary": wording.summary(results) if results else "",
+        "printed": wording.PRINTED.format(policy=policy.name, version=__version__),
         "record_why": f"A record says what was checked, what was answered and who decided. {why}".strip(),
     }

@@ -73,6 +73,7 @@ class Copy:
         clean: the check found neither knife nor other weapon.
         sealed: all of this without the pixels, for the record.
         plan: what was asked for.
+        still: it is the first frame of an animation.
     """
 
     href: str
@@ -87,10 +88,12 @@ class Copy:
     clean: bool
     sealed: str
     plan: Plan
+    still: bool = False
 
     @property
     def button(self) -> str:
-        return wording.COPY_BUTTON["touched" if self.plan.areas else "clean"]
+        kind = "touched" if self.plan.areas else "" if self.still else "clean"
+        return wording.COPY_BUTTON[f"{kind}{' still' if self.still else ''}".strip()]
 
     @property
     def description(self) -> str:
@@ -217,9 +220,10 @@ def _left(again: Mapping[str, Any], plan: Plan, manifest: Manifest) -> tuple[Box
     return tuple(_rounded(box) for box in redact.uncovered(_map(again), manifest, areas, plan.crop))
 
 
-def _file_name(stem: str, plan: Plan) -> str:
+def _file_name(stem: str, plan: Plan, still: bool) -> str:
     size = "" if plan.platform == "keep" else f"-{plan.platform}"
-    return f"{stem}-{'covered' if plan.areas else 'clean'}{'-cut' if plan.crop else ''}{size}.jpg"
+    kind = "covered" if plan.areas else "still" if still else "clean"
+    return f"{stem}-{kind}{'-cut' if plan.crop else ''}{size}.jpg"
 
 
 async def make(
@@ -232,8 +236,8 @@ async def make(
         NotReady, Overloaded: if the service is busy.
     """
     drawn = await workers.run(draw, data, plan, limits)
-    still = result["image"].get("frames", 1) == 1
-    again = result if plan.untouched and still else await workers.check(drawn, evidence=True)
+    still = result["image"].get("frames", 1) > 1
+    again = result if plan.untouched and not still else await workers.check(drawn, evidence=True)
     left = _left(again, plan, workers.classifier.bundle.manifest)
     small, size, shown = await workers.run(previews.marked, drawn, left)
     digest = hashlib.sha256(drawn).hexdigest()
@@ -250,15 +254,16 @@ async def make(
     }
     return Copy(
         href=previews.data_uri(drawn, "image/jpeg"),
-        name=_file_name(stem, plan),
+        name=_file_name(stem, plan, still),
         sha256=digest,
         width=size[0],
         height=size[1],
         small=small,
         small_width=shown[0],
         small_height=shown[1],
-        facts=wording.copy_facts(len(plan.areas), plan.whole, plan.crop is not None, again, left),
+        facts=wording.copy_facts(len(plan.areas), plan.whole, plan.crop is not None, again, left, still=still),
         clean=not left and not wording.weapons(again, knife=not plan.areas or not again.get("evidence")),
         sealed=seal("copy", kept, key),
         plan=plan,
+        still=still,
     )

@@ -9,6 +9,8 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bladecheck.web import prefixes
+
 PROBLEM = b"application/problem+json"
 PROGRAMS = ("/v1/", "/v2", "/metrics", "/healthz", "/readyz", "/openapi.json")
 Page = Callable[[Scope, Mapping[str, Any]], str]
@@ -93,7 +95,7 @@ class FriendlyErrors:
 def wants_page(scope: Scope) -> bool:
     """A browser opening a page, rather than a program or a page's own script."""
     accept = Headers(scope=scope).get("accept", "")
-    return "text/html" in accept and not str(scope["path"]).startswith(PROGRAMS)
+    return "text/html" in accept and not prefixes.route(scope).startswith(PROGRAMS)
 
 
 def _is_problem(message: Message) -> bool:

@@ -7,7 +7,7 @@ from starlette.responses import HTMLResponse
 
 from bladecheck.core.verdict import Policy
 from bladecheck.web.http_errors import NotReady
-from bladecheck.web.pages import model_card, wording
+from bladecheck.web.pages import model_card, model_glance, wording
 from bladecheck.web.pages.check import MOST
 from bladecheck.web.pages.site import respond
 from bladecheck.web.workers import Workers
@@ -45,9 +45,24 @@ async def accessibility(request: Request) -> HTMLResponse:
 
 @router.get("/model")
 async def model(request: Request) -> HTMLResponse:
-    """The model card."""
+    """How often the model is wrong, on one screen."""
     workers: Workers = request.app.state.workers
-    return respond(request, "model.html", **model_card.values(workers.classifier.bundle, workers.policy))
+    manifest = workers.classifier.bundle.manifest
+    return respond(
+        request,
+        "model.html",
+        model=f"{manifest.name} {manifest.version}",
+        measured=model_glance.glance(manifest.metrics),
+        kinds=model_glance.by_kind(manifest.metrics),
+        limits=manifest.limits,
+    )
+
+
+@router.get("/model/card")
+async def card(request: Request) -> HTMLResponse:
+    """All that the bundle says of itself."""
+    workers: Workers = request.app.state.workers
+    return respond(request, "model_card.html", **model_card.values(workers.classifier.bundle, workers.policy))
 
 
 def _limits(request: Request) -> tuple[str, ...]:

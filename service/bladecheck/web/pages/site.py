@@ -18,6 +18,7 @@ from starlette.types import Scope
 
 from bladecheck import __version__
 from bladecheck.core import record
+from bladecheck.web import prefixes
 from bladecheck.web.pages.error_pages import FriendlyErrors
 from bladecheck.web.pages.wording import SERVICE
 
@@ -110,14 +111,16 @@ def respond(
     """
     headers = PIECE if piece else PRIVATE if private else PUBLIC
     return HTMLResponse(
-        text(request.scope, template, {"here": request.url.path, "piece": piece, **values}), status, headers
+        text(request.scope, template, {"here": prefixes.route(request.scope), "piece": piece, **values}),
+        status,
+        headers,
     )
 
 
 def text(scope: Scope, template: str, values: Mapping[str, Any]) -> str:
     """Render a template for the application and path prefix that a request came in by."""
     site: Site = scope["app"].state.site
-    return site.render(template, scope.get("root_path", ""), values)
+    return site.render(template, prefixes.base(scope), values)
 
 
 def _error_page(scope: Scope, values: Mapping[str, Any]) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bladecheck.core.taxonomy import BLADE_WORDS, Decision
+from bladecheck.core.taxonomy import BLADE_WORDS, WEAPON_WORDS, Decision
 from bladecheck.core.verdict import Policy
 from bladecheck.core.videos.reading import clock
 from bladecheck.web.settings import Settings
@@ -24,12 +25,20 @@ class AnswerWords:
     style: str
 
 
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """What research or others say of such posts, and where to read it (an https address, or empty)."""
+
+    text: str
+    link: str
+
+
 ANSWERS: dict[str, AnswerWords] = {
     Decision.HOLD: AnswerWords(
         "Hold",
         "Do not post this picture as it is",
-        "A knife or other blade can be seen. Do not post the picture as it is. Post words only, or a copy in which the "
-        "blade cannot be seen.",
+        "A knife or other blade can be seen, or another weapon that your policy holds. Do not post the picture as it "
+        "is. Post words only, or a copy in which it cannot be seen.",
         "hold",
     ),
     Decision.CHECK: AnswerWords(
@@ -123,6 +132,8 @@ LIMITS: tuple[str, ...] = (
     "It does not read text, and does not recognise people.",
 )
 
+PLACE_HAS_COPY = "This file names the place where the picture was taken. The copy below does not."
+PLACE = "This file names the place where the picture was taken. Use a copy without that before you post."
 GPS = "This file says where the picture was taken. Use a copy without that before you post."
 GPS_HAS_COPY = "This file says where the picture was taken. The copy below does not."
 NO_PREVIEW = "The picture could not be shown here. Open the file to look at it."
@@ -131,7 +142,18 @@ NO_VIDEO_COPY = (
     "the new video from start to end, and check it again."
 )
 NO_COPY = "A blurred copy could not be made. Check the picture again, or blur or crop it by other means."
-COPY_BUTTON = {"touched": "Download the covered copy", "clean": "Download a copy without hidden data"}
+COPY_BUTTON = {
+    "touched": "Download the covered copy",
+    "clean": "Download a copy without hidden data",
+    "still": "Download the first frame as a still",
+    "touched still": "Download the covered still",
+}
+COPY_STILL = "It is a still of the first frame; the other frames are not in it."
+PRINTED = (
+    "Answers of Bladecheck {version} under the policy “{policy}”. They are advice; a person decides. "
+    "This is no record: it says nothing of who decided what."
+)
+SAME = "This is the same file as {name}."
 COPY_DESCRIPTION = "The copy to post"
 COPY_CLEAN = "Hidden data of the file (place, time, device) is taken out."
 COPY_WHOLE = "The whole picture is blurred, because the check could not tell where the blade is."
@@ -253,8 +275,14 @@ def moment(video: Mapping[str, Any]) -> str:
 
 
 def advice(result: Mapping[str, Any], policy: Policy) -> str | None:
-    """What the force's own policy says to a decision, or None if it is silent."""
-    given = policy.wording.get(result["decision"])
+    """What the force's own policy says to a decision, or to the weapon behind it; None if it is silent."""
+    codes = {reason["code"] for reason in result["reasons"]}
+    decision = str(result["decision"])
+    cases: list[str] = []
+    if decision == Decision.HOLD:
+        kind = [result["kind"]] if result.get("kind") else []
+        cases = kind if "knife" in codes else [label for label in WEAPONS[1:] if label in codes]
+    given = next((policy.wording[case] for case in (*cases, decision) if policy.wording.get(case)), None)
     return filled(given, result, policy) if given else None
 
 
@@ -266,6 +294,16 @@ def post(result: Mapping[str, Any], policy: Policy) -> str | None:
 def alt_text(result: Mapping[str, Any], policy: Policy) -> str | None:
     """The policy's text to be read out in place of the picture, or None where it has none."""
     return _said(policy.alt_text, result, policy)
+
+
+def pointers(policy: Policy) -> tuple[Pointer, ...]:
+    """What the policy points to; an address at the end of a sentence is where its link leads."""
+    found = []
+    for sentence in policy.pointers:
+        text, _, last = sentence.rpartition(" ")
+        linked = text and last.startswith("https://")
+        found.append(Pointer(text, last) if linked else Pointer(sentence, ""))
+    return tuple(found)
 
 
 def _said(texts: Mapping[str, str], result: Mapping[str, Any], policy: Policy) -> str | None:
@@ -286,11 +324,22 @@ def _cases(result: Mapping[str, Any]) -> list[str]:
 
 
 def copy_facts(
-    areas: int, whole: bool, cut: bool, again: Mapping[str, Any], left: Sequence[tuple[float, float, float, float]]
+    areas: int,
+    whole: bool,
+    cut: bool,
+    again: Mapping[str, Any],
+    left: Sequence[tuple[float, float, float, float]],
+    *,
+    still: bool = False,
 ) -> tuple[str, ...]:
-    """What was done to a copy, and what the check found when it looked at that very copy; `left`: where."""
+    """What was done to a copy, and what the check found when it looked at that very copy.
+
+    Args:
+        left: where.
+        still: it was made of an animation's first frame.
+    """
     covered = COPY_WHOLE if whole else "1 area is covered." if areas == 1 else f"{areas} areas are covered."
-    done = [covered if areas else COPY_UNTOUCHED, *([COPY_CUT] if cut else [])]
+    done = [covered if areas else COPY_UNTOUCHED, *([COPY_CUT] if cut else []), *([COPY_STILL] if still else [])]
     return " ".join([*_found_in_copy(again, left)]), " ".join([*done, COPY_CLEAN]), COPY_LOOK
 
 
@@ -324,11 +373,18 @@ def place(box: tuple[float, float, float, float]) -> str:
 
 
 def filled(text: str, result: Mapping[str, Any], policy: Policy) -> str:
-    """Put the kind of blade, or what else shows ("knife", "firearm", "weapon"), in place of {kind}; and the others."""
+    """Put the kind of blade or weapon, or what else shows ("knife", "firearm"), in place of {kind}; and the others."""
     codes = {reason["code"].removesuffix("_unsure") for reason in result["reasons"]}
-    without = "knife" if "knife" in codes else "firearm" if "gun" in codes else "weapon"
+    weapon = WEAPON_WORDS.get(result.get("weapon_kind") or "", "weapon")
+    without = "knife" if "knife" in codes else "firearm" if "gun" in codes else weapon
     kind = BLADE_WORDS.get(result.get("kind") or "", without if codes & set(WEAPONS) else "knife")
+    if kind[0] in "aeiou":  # an axe, an irritant spray
+        text = re.sub(r"\b([Aa]) \{kind\}", r"\1n {kind}", text)
     return text.format(kind=kind, organisation=policy.organisation, helplines=policy.helplines)
+
+
+ORDER = (Decision.HOLD, Decision.CHECK, Decision.CANNOT_JUDGE, Decision.CLEAR)
+"""Answers from the most pressing to the least."""
 
 
 def summary(results: Sequence[Mapping[str, Any]]) -> str:
@@ -336,7 +392,7 @@ def summary(results: Sequence[Mapping[str, Any]]) -> str:
     words = {Decision.HOLD: "to hold", Decision.CHECK: "to check", Decision.CLEAR: "clear"}
     counts = [
         (sum(result["decision"] == decision for result in results), words.get(decision, "not judged"))
-        for decision in (Decision.HOLD, Decision.CHECK, Decision.CANNOT_JUDGE, Decision.CLEAR)
+        for decision in ORDER
     ]
     return ", ".join(f"{count} {word}" for count, word in counts if count) + "."
 
@@ -344,8 +400,9 @@ def summary(results: Sequence[Mapping[str, Any]]) -> str:
 def policy_words(policy: Policy) -> str:
     """The policy in a few sentences."""
     said = [policy.summary] if policy.summary else []
-    guns = {"hold": "are held", "check": "are for a person to check", "ignore": "are not looked for"}
-    said.append(f"Firearms {guns[policy.gun]}.")
+    alone = {"hold": "are held", "check": "are for a person to check", "ignore": "are not looked for"}
+    said.append(f"Firearms {alone[policy.gun]}.")
+    said.append(f"Other weapons (axes, knuckledusters, batons) {alone[policy.other_weapon]}.")
     said += [
         f"{what} {'are held' if action == 'hold' else 'are for a person to check'}."
         for what, action in (("Kitchen knives in food scenes", policy.food), ("Drawn or toy knives", policy.drawing))

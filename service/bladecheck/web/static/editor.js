@@ -3,6 +3,7 @@
 
 import { keep, kept, keptFile } from "./kept.js";
 import { mark } from "./leaving.js";
+import { explain } from "./problems.js";
 
 const PAUSE = 500;
 const STEP = 0.01;
@@ -280,7 +281,7 @@ class Editor {
     body.append("file", file, this.section.dataset.name);
     try {
       const response = await fetch(this.section.dataset.copyUrl, { method: "POST", body, signal: asking.signal });
-      if (!response.ok) throw new Error((await response.json().catch(() => ({}))).detail || "The service had a problem.");
+      if (!response.ok) throw new Error(await explain(response));
       this.put(await response.text());
     } catch (error) {
       if (!asking.signal.aborted) this.failed(error instanceof TypeError ? "The service could not be reached, or the file was moved or changed." : error.message);

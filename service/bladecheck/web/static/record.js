@@ -23,7 +23,7 @@ export function enhanceRecord(enhance) {
 async function send(form, enhance, submitter) {
   const body = new FormData(form, submitter);
   // Whoever went back to the answers and comes again finds what was typed before.
-  if (form.id === "record-form") for (const [name, value] of Object.entries(kept("typed") || {})) body.append(name, value);
+  if (form.id === "record-form") for (const [name, value] of Object.entries(typed(form))) body.append(name, value);
   form.dataset.sending = "yes";
   try {
     const response = await fetch(`${form.action}?piece=1`, { method: "POST", body });
@@ -84,11 +84,11 @@ function followTyping(form) {
   const read = () => {
     const values = Object.fromEntries([...new FormData(form)].filter(([name, value]) => typeof value === "string" && !["sealed", "copy", "thumbnail", "moment"].includes(name)));
     keep("typed", values);
+    keep("typed.pictures", pictures(form));
     mark("record", true);
     forget("finished");
   };
-  const before = kept("typed") || {};
-  for (const [name, value] of Object.entries(before)) {
+  for (const [name, value] of Object.entries(typed(form))) {
     for (const field of form.querySelectorAll(`[name="${CSS.escape(name)}"]`)) {
       if (["radio", "checkbox"].includes(field.type)) field.checked = field.value === value;
       else if (field.type !== "hidden" && !field.value) field.value = value;
@@ -96,6 +96,24 @@ function followTyping(form) {
   }
   form.addEventListener("input", read);
   form.addEventListener("change", read);
+}
+
+/** What was typed; what belongs to one picture goes under the number that this picture has in the form now. */
+function typed(form) {
+  const before = kept("typed.pictures") || [];
+  const now = pictures(form);
+  return Object.fromEntries(Object.entries(kept("typed") || {}).flatMap(([name, value]) => {
+    const [, field, number] = name.match(/^(outcome|correction|approver)-(\d+)$/) || [];
+    if (!field) return [[name, value]];
+    const index = now.indexOf(before[number - 1]);
+    return index < 0 ? [] : [[`${field}-${index + 1}`, value]];
+  }));
+}
+
+/** The form's answers, each by the end of its seal; a picture that was checked twice by its turn, too. */
+function pictures(form) {
+  const seals = new FormData(form).getAll("sealed").map((token) => token.split(".").at(-1));
+  return seals.map((seal, index) => `${seal}/${seals.slice(0, index).filter((other) => other === seal).length}`);
 }
 
 function say(form, text) {

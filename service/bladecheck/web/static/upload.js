@@ -1,29 +1,32 @@
 // Checks the chosen pictures one by one in the page, so that each answer shows as soon as it is there.
 // The server renders every answer; this file only sends, places and counts.
 
+import { Choosing, gone, isReadable } from "./choosing.js";
 import { enhanceCopies, remember } from "./editor.js";
 import { forget, forgetFiles, keep, keepFile, kept } from "./kept.js";
 import { mark } from "./leaving.js";
+import { element, explain, showProblems } from "./problems.js";
 import { entitle, show, view, wanted } from "./views.js";
 
 const AT_ONCE = 2;
 const MOST_TRIES = 6;
 const LONGEST_WAIT = 30;
+const NOT_CHECKED = "Not checked";
+const ORDER = [["Hold", "to hold"], ["Check", "to check"], ["Cannot judge", "not judged"], [NOT_CHECKED, "not checked"], ["Clear", "clear"]];
 
 /** Take over the form: `form` is the upload form, `enhance` is called with each new piece of the page. */
 export function enhanceUpload(form, enhance) {
   const input = form.querySelector("input[type=file]");
-  const inputId = form.querySelector("label").htmlFor;
+  const choosing = new Choosing(form, input);
   acceptDropsAnywhere(form, input);
-  form.addEventListener("submit", (event) => {
+  form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const files = [...input.files];
-    const most = Number(form.dataset.most);
-    if (!files.length) return showError(inputId, "Select at least one picture");
-    if (files.length > most) return showError(inputId, `You can only check up to ${most} pictures at the same time`);
+    const problems = await choosing.problems();
+    if (problems.length) return showProblems(problems);
+    const files = choosing.files();
     startAfresh();
     files.forEach((file, index) => { remember(index + 1, file); keepFile(index + 1, file); });
-    return checkAll(form, files, enhance);
+    return checkAll(form, files, files.map((file) => choosing.sameAs(file)), enhance);
   });
   restore(form, enhance);
 }
@@ -42,19 +45,18 @@ function restore(form, enhance) {
   if (!rows?.some((row) => kept(`card.${row.number}`))) return;
   const asked = location.hash || history.state?.view;
   const page = openResults();
-  const tally = new Map();
-  for (const { number, name, size } of rows) {
-    const row = addRow(page.queue, name);
-    const slot = page.cards.appendChild(document.createElement("div"));
+  enhance(page.record);
+  page.queue.classList.toggle("bc-queue--compact", rows.length > 6);
+  const places = rows.map(({ number, name, same }) => {
+    const place = { row: addRow(page.queue, name, same), slot: page.cards.appendChild(document.createElement("div")), word: null };
     const html = kept(`card.${number}`);
-    if (html) fill(slot, html, row, tally, enhance);
-    else {
-      row.fail("The page was reloaded before this picture was checked. Choose it again.");
-      tally.set("Not checked", (tally.get("Not checked") || 0) + 1);
-    }
-  }
-  page.title.textContent = `${rows.length === 1 ? "1 picture" : `${rows.length} pictures`} checked`;
-  page.summary.textContent = counted(tally);
+    if (html) fill(place, html, enhance);
+    else fail(place, "The page was reloaded before this picture was checked. Choose it again.");
+    return place;
+  });
+  inOrder(page, places);
+  page.title.textContent = finishedTitle(places);
+  page.summary.textContent = counted(places);
   page.record.hidden = !page.cards.querySelector("[name=sealed]");
   if (asked) show(wanted() || "results", { push: false });
   else offer(page);
@@ -77,13 +79,38 @@ function offer(page) {
 }
 
 /** Put an answer in its place. */
-function fill(slot, html, row, tally, enhance) {
-  slot.innerHTML = html;
-  enhance(slot);
-  enhanceCopies(slot);
-  const card = slot.querySelector(".bc-card");
-  row.finish(card.id, card.dataset.word, card.dataset.style);
-  tally.set(card.dataset.word, (tally.get(card.dataset.word) || 0) + 1);
+function fill(place, html, enhance) {
+  place.slot.innerHTML = html;
+  enhance(place.slot);
+  enhanceCopies(place.slot);
+  const card = place.slot.querySelector(".bc-card");
+  place.row.finish(card.id, card.dataset.word, card.dataset.style);
+  place.word = card.dataset.word;
+}
+
+/** Say why a picture has no answer; `way` is what can be done about it: {label, act}. */
+function fail(place, problem, way = null) {
+  place.row.fail(problem, way);
+  place.word = NOT_CHECKED;
+}
+
+/** The most pressing first, once all are there: moving them earlier would pull away what is being read. */
+function inOrder(page, places) {
+  const rank = (place) => ORDER.findIndex(([word]) => word === place.word);
+  const sorted = [...places].sort((one, other) => rank(one) - rank(other));
+  const focused = document.activeElement;
+  const read = places.map(({ slot }) => slot).find((slot) => slot.getBoundingClientRect().bottom > 0 && slot.getBoundingClientRect().top < 0);
+  const before = read?.getBoundingClientRect().top;
+  page.queue.append(...sorted.map(({ row }) => row.node));
+  page.cards.append(...sorted.map(({ slot }) => slot));
+  if (focused !== document.activeElement && page.cards.parentElement.contains(focused)) focused.focus({ preventScroll: true });
+  if (read) window.scrollBy(0, read.getBoundingClientRect().top - before);
+}
+
+function finishedTitle(places) {
+  const many = places.length === 1 ? "1 picture" : `${places.length} pictures`;
+  const missing = places.filter(({ word }) => word === NOT_CHECKED).length;
+  return missing ? `${places.length - missing} of ${many} checked` : `${many} checked`;
 }
 
 /** Keep an answer for a reload, without the copy's file, which would not fit; it is asked for again then. */
@@ -111,15 +138,16 @@ function acceptDropsAnywhere(form, input) {
   });
 }
 
-async function checkAll(form, files, enhance) {
+async function checkAll(form, files, same, enhance) {
   const page = openResults();
+  enhance(page.record);
   show("results");
   mark("checking", true);
-  keep("rows", files.map((file, index) => ({ number: index + 1, name: file.name, size: file.size })));
-  const rows = files.map((file) => addRow(page.queue, file.name));
-  const slots = files.map(() => page.cards.appendChild(document.createElement("div")));
-  const tally = new Map();
-  let done = 0;
+  keep("rows", files.map((file, index) => ({ number: index + 1, name: file.name, size: file.size, same: same[index] })));
+  page.queue.classList.toggle("bc-queue--compact", files.length > 6);
+  const places = files.map((file, index) => ({
+    row: addRow(page.queue, file.name, same[index]), slot: page.cards.appendChild(document.createElement("div")), word: null,
+  }));
 
   const progress = document.createElement("progress");
   progress.className = "bc-progress";
@@ -127,41 +155,82 @@ async function checkAll(form, files, enhance) {
   progress.value = 0;
   progress.setAttribute("aria-label", "Pictures checked");
   page.summary.before(progress);
+  const rest = page.queue.parentElement.appendChild(element("button", "govuk-button govuk-button--secondary", ""));
+  rest.type = "button";
+  rest.addEventListener("click", () => { rest.hidden = true; page.title.focus(); checkRest(); });
   say();
 
   function say() {
     const many = files.length === 1 ? "1 picture" : `${files.length} pictures`;
-    const finished = done === files.length;
-    page.title.textContent = finished ? `${many} checked` : `Checking ${many}`;
-    page.summary.textContent = finished ? counted(tally) : `${done} of ${many} done.`;
+    const missing = places.filter(({ word }) => word === NOT_CHECKED);
+    const done = places.filter(({ word }) => word).length - missing.length;
+    const finished = done + missing.length === files.length;
+    if (finished) inOrder(page, places);
+    page.title.textContent = finished ? finishedTitle(places) : `Checking ${many}`;
+    page.summary.textContent = finished ? counted(places) : `${done} of ${many} done${missing.length ? `, ${missing.length} not checked` : ""}.`;
     entitle("results");
     progress.value = done;
     progress.hidden = finished;
     page.record.hidden = !page.cards.querySelector("[name=sealed]");
+    rest.hidden = !finished || missing.length < 2;
+    rest.textContent = `Try all ${missing.length} again that were not checked`;
     if (finished) mark("checking", false);
   }
 
   async function work(index) {
-    rows[index].state("Checking", "waiting");
+    const place = places[index];
+    place.word = null;
+    place.row.state("Checking", "waiting");
     const answer = await send(form.dataset.pictureUrl, files[index], index + 1);
     if (answer.html) {
       keepCard(index + 1, answer.html);
-      fill(slots[index], answer.html, rows[index], tally, enhance);
+      fill(place, answer.html, enhance);
+    } else if (answer.gone) {
+      fail(place, answer.problem, { label: "Choose it again", act: () => chooseAgain(index) });
     } else {
-      rows[index].fail(answer.problem, () => { uncount(); work(index).then(say); });
-      tally.set("Not checked", (tally.get("Not checked") || 0) + 1);
+      fail(place, answer.problem, { label: "Try again", act: () => again(index) });
     }
-    done += 1;
     say();
   }
 
-  function uncount() { tally.set("Not checked", tally.get("Not checked") - 1); done -= 1; say(); }
+  function again(index) {
+    places[index].word = null;
+    say();
+    return work(index);
+  }
 
-  const waiting = files.keys();
-  await Promise.all(Array.from({ length: AT_ONCE }, async () => { for (const index of waiting) await work(index); }));
+  /** Another file in the place of one that is gone. */
+  function chooseAgain(index) {
+    const input = element("input");
+    input.type = "file";
+    input.addEventListener("change", () => {
+      const [file] = input.files;
+      if (!file) return;
+      places[index].row.wait();
+      files[index] = file;
+      remember(index + 1, file);
+      keepFile(index + 1, file);
+      places[index].row.rename(file.name);
+      again(index);
+    });
+    input.click();
+  }
+
+  async function checkRest() {
+    const waiting = [...places.keys()].filter((index) => places[index].word === NOT_CHECKED);
+    for (const index of waiting) { places[index].word = null; places[index].row.wait(); }
+    say();
+    await inTurns(waiting.values());
+  }
+
+  async function inTurns(waiting) {
+    await Promise.all(Array.from({ length: AT_ONCE }, async () => { for (const index of waiting) await work(index); }));
+  }
+
+  await inTurns(files.keys());
 }
 
-/** Send one picture; waits and tries again while the service is busy. Returns {html} or {problem}. */
+/** Send one picture; waits and tries again while the service is busy. Returns {html}, or {problem} and maybe {gone}. */
 async function send(url, file, position) {
   for (let tries = 1; ; tries += 1) {
     const body = new FormData();
@@ -170,6 +239,7 @@ async function send(url, file, position) {
     try {
       response = await fetch(`${url}?position=${position}`, { method: "POST", body });
     } catch {
+      if (!await isReadable(file)) return { gone: true, problem: `${gone(file.name)}.` };
       return { problem: "The service could not be reached. The picture may be too large, or the connection is lost." };
     }
     if (response.ok) return { html: await response.text() };
@@ -178,13 +248,6 @@ async function send(url, file, position) {
     const seconds = Math.min(LONGEST_WAIT, Number(response.headers.get("Retry-After")) || 2);
     await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
   }
-}
-
-async function explain(response) {
-  if (response.status === 413) return "The picture is too large. Save a smaller copy and try again.";
-  if ([429, 503].includes(response.status)) return "The service is busy. Wait a little and try again.";
-  const problem = await response.json().catch(() => ({}));
-  return problem.detail || "The service had a problem. Try again.";
 }
 
 /** The empty answers' page, as a view of its own, and its parts. */
@@ -198,16 +261,20 @@ function openResults() {
   };
 }
 
-/** One line of the list: waiting, then a link to its answer, or what went wrong and a button to try again. */
-function addRow(queue, name) {
+/** One line of the list: waiting, then a link to its answer, or what went wrong and a way out. */
+function addRow(queue, name, same) {
   const row = queue.appendChild(document.createElement("li"));
   row.className = "bc-queue__row";
   let label = row.appendChild(element("span", "bc-queue__name", name));
   const state = row.appendChild(element("span", "bc-queue__state"));
+  if (same) row.append(element("p", "bc-queue__note", `The same picture as ${same}`));
   const say = (word, style) => state.replaceChildren(element("span", `bc-state bc-state--${style}`, word));
-  say("Waiting", "waiting");
-  return {
+  const clear = () => { for (const one of row.querySelectorAll(".bc-queue__problem, .bc-queue__again")) one.remove(); };
+  const made = {
+    node: row,
     state: say,
+    wait() { clear(); say("Waiting", "waiting"); },
+    rename(other) { name = other; label.textContent = other; },
     finish(anchor, word, style) {
       const link = element("a", "govuk-link bc-queue__name", name);
       link.href = `#${anchor}`;
@@ -215,56 +282,21 @@ function addRow(queue, name) {
       label = link;
       say(word, style);
     },
-    fail(problem, again) {
-      say("Not checked", "unknown");
-      const message = row.appendChild(element("p", "govuk-error-message bc-queue__problem", problem));
-      if (!again) return;
-      const button = row.appendChild(element("button", "govuk-button govuk-button--secondary bc-queue__again", "Try again"));
+    fail(problem, way) {
+      say(NOT_CHECKED, "unknown");
+      row.append(element("p", "govuk-error-message bc-queue__problem", problem));
+      if (!way) return;
+      const button = row.appendChild(element("button", "govuk-button govuk-button--secondary bc-queue__again", way.label));
       button.type = "button";
       button.append(element("span", "govuk-visually-hidden", ` to check ${name}`));
-      button.addEventListener("click", () => { message.remove(); button.remove(); again(); });
+      button.addEventListener("click", () => { if (way.label === "Try again") clear(); way.act(); });
     },
   };
-}
-
-function counted(tally) {
-  const words = [["Hold", "to hold"], ["Check", "to check"], ["Cannot judge", "not judged"], ["Not checked", "not checked"], ["Clear", "clear"]];
-  return words.filter(([word]) => tally.get(word)).map(([word, said]) => `${tally.get(word)} ${said}`).join(", ") + ".";
-}
-
-/** The error summary and message that the server would show. */
-function showError(inputId, text) {
-  document.querySelector(".govuk-error-summary")?.remove();
-  document.getElementById("pictures-error")?.remove();
-  const summary = document.createElement("div");
-  summary.className = "govuk-error-summary";
-  summary.tabIndex = -1;
-  summary.innerHTML = `<div role="alert"><h2 class="govuk-error-summary__title">There is a problem</h2>
-    <div class="govuk-error-summary__body"><ul class="govuk-list govuk-error-summary__list"><li><a></a></li></ul></div></div>`;
-  const link = summary.querySelector("a");
-  link.textContent = text;
-  link.href = `#${inputId}`;
-  link.addEventListener("click", (event) => { event.preventDefault(); document.getElementById(inputId).focus(); });
-  const column = element("div", "govuk-grid-column-two-thirds");
-  column.append(summary);
-  const row = element("div", "govuk-grid-row");
-  row.append(column);
-  document.getElementById("start").prepend(row);
-
-  const message = element("p", "govuk-error-message");
-  message.id = "pictures-error";
-  message.append(element("span", "govuk-visually-hidden", "Error: "), text);
-  document.getElementById("pictures-hint").after(message);
-  document.getElementById("upload-group").classList.add("govuk-form-group--error");
-  document.getElementById(inputId).setAttribute("aria-describedby", "pictures-hint pictures-error");
-  if (!document.title.startsWith("Error: ")) document.title = `Error: ${document.title}`;
-  summary.focus();
-  window.scrollTo(0, 0);
-}
-
-function element(name, className, text = "") {
-  const made = document.createElement(name);
-  made.className = className;
-  made.textContent = text;
+  made.wait();
   return made;
+}
+
+function counted(places) {
+  const count = (word) => places.filter((place) => place.word === word).length;
+  return ORDER.filter(([word]) => count(word)).map(([word, said]) => `${count(word)} ${said}`).join(", ") + ".";
 }

@@ -1,0 +1,85 @@
+"""Facts of a finished bundle stated anew, without training: its graph's metadata, and which pictures measured it.
+
+Each changes files and with them the bundle's identity: raise its version, and name the change in models/CHANGELOG.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from rich.progress import track
+
+from bladecheck.core import bundle
+from bladecheck.core.bundle import Bundle
+from bladecheck.core.classifier import Classifier
+from bladecheck.core.golden import replay
+from bladecheck.core.preprocess import prepare
+from bladecheck.core.weights import HEADS
+from bladecheck_training import card, export, novelty
+from bladecheck_training.bundling import GRAPH_AUTHOR, GRAPH_LICENCE
+
+LEAST = 100
+"""Pictures that a range is fitted to."""
+
+
+def describe(folder: Path, version: str | None = None) -> Bundle:
+    """Fill the metadata of a bundle's graph: name, version, author, licence and description; what else is there stays.
+
+    Args:
+        version: a new one for the bundle; None keeps it.
+    """
+    manifest = _manifest(folder, version)
+    path = folder / bundle.MODEL
+    kept = {each.key: each.value for each in onnx.load(path, load_external_data=False).metadata_props}
+    export.named(path, **kept | {
+        "name": manifest["name"], "version": manifest["version"], "author": GRAPH_AUTHOR, "licence": GRAPH_LICENCE,
+        "description": manifest["summary"],
+    })  # fmt: skip
+    return _written(folder, manifest)
+
+
+def measured_range(folder: Path, pictures: Iterable[Path], version: str | None = None) -> Bundle:
+    """Fit the range of the measured pictures anew, to embeddings of their first looks as the service reads them.
+
+    Raises:
+        ValueError: too few pictures, or a bundle without an embedding.
+    """
+    manifest = _manifest(folder, version)
+    classifier = Classifier(bundle.load(folder))
+    if not classifier.bundle.manifest.outputs.embedding:
+        raise ValueError(f"{folder} gives no embedding, so it can't tell which pictures are like the measured ones.")
+    found = []
+    for path in track(list(pictures), "Looking", transient=True):
+        frame = classifier.load(path.read_bytes()).frames[0]
+        found.append(classifier.run(prepare(frame, classifier.bundle.spec)).embedding)
+    if len(found) < LEAST:
+        raise ValueError(f"{len(found)} pictures are too few for a range; at least {LEAST} are needed.")
+    embeddings = np.stack([each for each in found if each is not None])
+    known = novelty.fit(embeddings)
+    with np.load(folder / HEADS, allow_pickle=False) as heads:
+        arrays = {name: heads[name] for name in ("weight", "bias")}
+    np.savez(folder / HEADS, **arrays, mean=known.mean, basis=known.basis)
+    limit = novelty.limit(embeddings)
+    manifest["embedding_range"] = {"limit": limit, "share": novelty.SHARE, "measure": "beside"}
+    return _written(folder, manifest)
+
+
+def _manifest(folder: Path, version: str | None) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / bundle.MANIFEST).read_bytes())
+    return found | ({"version": version} if version else {})
+
+
+def _written(folder: Path, manifest: dict[str, Any]) -> Bundle:
+    """bundle.json with the hashes of the files as they are now, and its card; the golden pictures must still agree."""
+    manifest["files"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in manifest["files"]}
+    (folder / bundle.MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    made = bundle.load(folder)
+    replay(Classifier(made))
+    (folder / "README.md").write_text(card.render(made))
+    return made
