@@ -2,6 +2,8 @@
 # See docs/operations.md for keys, limits and a read-only root file system.
 
 FROM python:3.11-slim-bookworm AS build
+# Optional parts; "serve,heic,video" for videos, too (docs/videos.md says what else that brings).
+ARG EXTRAS=serve,heic
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /source
 COPY constraints.txt pyproject.toml README.md LICENSE ./
@@ -9,7 +11,7 @@ COPY models models
 COPY service service
 # Only wheels of the versions that the tests ran with; the model goes into the package, torch does not.
 RUN python -m venv /opt/bladecheck \
-    && /opt/bladecheck/bin/pip install --constraint constraints.txt '.[serve,heic]' \
+    && /opt/bladecheck/bin/pip install --constraint constraints.txt ".[${EXTRAS}]" \
     && /opt/bladecheck/bin/python -m compileall -q /opt/bladecheck/lib \
     && /opt/bladecheck/bin/pip uninstall --yes pip setuptools
 

@@ -13,6 +13,8 @@ cameras .hif and .mpo, old downloaders of X .jpg_large."""
 VIDEO_ENDINGS = frozenset((".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".m3u8")) | {
     *(".3gp", ".mpg", ".mpeg", ".flv", ".wmv", ".ogv")
 }
+READ_VIDEO_ENDINGS = frozenset((".mp4", ".m4v", ".mov", ".3gp", ".webm", ".mkv"))
+"""Of names that promise a video of a kind that can be looked at with the extra `video`."""
 ARCHIVE_ENDINGS = frozenset((".zip", ".tar", ".tgz", ".7z", ".rar", ".wacz", ".cbz", ".bz2", ".xz", ".zst", ".gz"))
 
 _PICTURES: tuple[tuple[bytes, str], ...] = (
@@ -73,8 +75,22 @@ def container_kind(head: bytes) -> str | None:
 
 def is_video(head: bytes) -> bool:
     """Whether `head` begins a film."""
-    if head[4:8] == b"ftyp":
-        return head[8:12] not in _AVIF_BRANDS | _HEIF_BRANDS
-    return head.startswith((b"\x1aE\xdf\xa3", b"FLV\x01", b"\x00\x00\x01\xba")) or (
-        head[:4] == b"RIFF" and head[8:12] == b"AVI "
+    return video_kind(head) is not None or (
+        head.startswith((b"FLV\x01", b"\x00\x00\x01\xba")) or (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
     )
+
+
+def video_kind(head: bytes) -> str | None:
+    """The kind of film that `head` begins, of those that can be looked at: "mp4", "mov", "webm" or "mkv"; else None.
+
+    QuickTime files of old cameras begin with their first box, without a brand.
+    """
+    if head[4:8] == b"ftyp":
+        if head[8:12] in _AVIF_BRANDS | _HEIF_BRANDS:
+            return None
+        return "mov" if head[8:12] == b"qt  " else "mp4"
+    if head[4:8] in (b"moov", b"mdat", b"wide") and head[:2] == b"\x00\x00":
+        return "mov"
+    if head.startswith(b"\x1aE\xdf\xa3"):
+        return "webm" if b"webm" in head[:HEAD_BYTES] else "mkv"
+    return None

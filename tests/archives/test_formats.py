@@ -463,6 +463,7 @@ def test_warc_damage_and_oddities(tmp_path: Path, png: bytes) -> None:
             Status.VIDEO_SKIPPED,
         ]
         assert [item.open() for item in items[:3]] == [png] * 3
+        assert items[5].open() == b"\x00\x00\x00\x18ftypmp42"  # of the record, not of the web archive
         assert archive.describe().counts["pages as pictures or text, by the crawler"] == 1
 
 

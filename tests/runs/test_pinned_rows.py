@@ -206,6 +206,7 @@ def test_a_whole_row_is_published_just_so() -> None:
         "also_in": ["b.zip/c.jpg", "d"], "extra": {"note": 1}, "sha256": "a" * 64, "bytes": 1234, "pdq": "f" * 64,
         "pdq_quality": 88, **links, "status": "ok", "decision": "hold", "reasons": ["knife", "in_hand"],
         "width": 61, "height": 47, "format": "JPEG", "frames": 1, "score_knife": 0.9, "score_gun": 0.0,
+        "media_kind": "picture",
         "raw_knife": 2.5, "raw_gun": -3.0, "kind": "sword", "blade_sword": 0.8, "feature_in_hand": 0.7,
         "weapon_kind": "axe", "weapon_axe": 0.6, "looks": 6, "peak_left": 0.1, "peak_top": 0.2, "peak_right": 0.3,
         "peak_bottom": 0.4, "blade_share": 0.25, "unlike": 0.5, "needs_review": False, "model_name": "tiny",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from posixpath import basename
@@ -20,7 +20,7 @@ from bladecheck.archives.containers.streams import DAMAGE
 from bladecheck.archives.data.mapping import TableMapping
 from bladecheck.archives.found import Found, Log, Tally
 from bladecheck.archives.holdings import Holding, holdings
-from bladecheck.archives.item import Item
+from bladecheck.archives.item import Item, Status
 from bladecheck.archives.merging import Merging
 from bladecheck.archives.readers.base import JoinsParts, Reader
 from bladecheck.archives.readers.lost import LostReader
@@ -28,6 +28,7 @@ from bladecheck.archives.registry import ReaderRegistry
 from bladecheck.errors import ArchiveError, DamagedArchive
 
 CHUNK = 1024 * 1024
+NOT_LOOKED_AT = "a video that was not looked at; with pip install 'bladecheck[video]' its frames are"
 LOST = LostReader()
 
 
@@ -43,12 +44,18 @@ class Volume:
 class Archive:
     """What `open_archive` gives. Rows stream; only names of members are held in memory.
 
+    Args:
+        volumes: the exports given, each with its reader.
+        videos: see below.
+
     Attributes:
         volumes: the exports given, each with its reader.
+        videos: whether videos are to be looked at: those that the archive holds are rows like any picture then. To be
+            changed before the first pass only.
     """
 
-    def __init__(self, volumes: Sequence[Volume]) -> None:
-        self.volumes = tuple(volumes)
+    def __init__(self, volumes: Sequence[Volume], videos: bool = False) -> None:
+        self.volumes, self.videos = tuple(volumes), videos
         self._found: Found | None = None
         self._merging: Merging | None = None
         self._logs: list[Log] = []
@@ -86,8 +93,9 @@ class Archive:
         """
         merging, tally = self._merge(), Tally()
         for item in merging.merged(self._rows()):
-            tally.add(item)
-            yield item
+            shown = self._shown(item)
+            tally.add(shown, video=shown is not item)
+            yield shown
         self._found = self._describe(tally, merging)
 
     def describe(self) -> Found:
@@ -116,7 +124,8 @@ class Archive:
         for volume in self.volumes:
             source = volume.source.reading()
             logs.append(source.log)
-            yield from volume.reader.read(source)
+            for item in volume.reader.read(source):
+                yield _with_bytes(item, source)
             yield from _breaks(volume.reader, source)
             _warn_of_refused(source)
             _warn_of_unread(source)
@@ -127,13 +136,20 @@ class Archive:
             merging, tally = Merging(), Tally()
             for item in self._rows():
                 merging.learn(item)
-                tally.add(item)
+                shown = self._shown(item)
+                tally.add(shown, video=shown is not item)
             if merging.decide():
                 merging.borrow(self._rows())
             else:
                 self._found = self._describe(tally, merging)
             self._merging = merging
         return self._merging
+
+    def _shown(self, item: Item) -> Item:
+        """The row as it is given out: a video that the archive holds is present, if videos are looked at."""
+        if self.videos and item.status == Status.VIDEO_SKIPPED and item.opener:
+            return replace(item, status=Status.PRESENT, detail=None)
+        return item
 
     def _describe(self, tally: Tally, merging: Merging) -> Found:
         logs = self._logs
@@ -148,6 +164,7 @@ def open_archive(
     format: str | None = None,
     mapping: TableMapping | Mapping[str, str | bool | None] | None = None,
     exif_dates: bool = False,
+    videos: bool = False,
     limits: ArchiveLimits | None = None,
     registry: ReaderRegistry | None = None,
 ) -> Archive:
@@ -158,6 +175,7 @@ def open_archive(
         format: a reader's name, where it is not to be recognised.
         mapping: for tables, which column means what; None guesses, and `describe().mapping` shows the guess.
         exif_dates: whether loose pictures without a date in their name are opened for the date taken.
+        videos: whether videos that the archive holds are to be looked at, or are skipped.
         limits: the caps; None takes the usual ones.
         registry: the readers; None takes those built in and installed.
 
@@ -177,12 +195,19 @@ def open_archive(
         if format:
             reader = registry.named(format)
             held = [Holding(LOST if isinstance(source, LostSource) else reader, source) for source in sources]
-            return Archive(_joined(held))
-        return Archive(_joined([holding for source in sources for holding in _held(source, registry)]))
+            return Archive(_joined(held), videos)
+        return Archive(_joined([holding for source in sources for holding in _held(source, registry)]), videos)
     except ArchiveError:
         for source in sources:
             source.close()
         raise
+
+
+def _with_bytes(item: Item, source: Source) -> Item:
+    """A video with a way to its bytes, where its member is one of the source's and the reader has given none."""
+    if item.status == Status.VIDEO_SKIPPED and item.opener is None and item.member and item.member in source:
+        return replace(item, opener=source.opener(item.member), detail=NOT_LOOKED_AT)
+    return item
 
 
 def _held(source: Source, registry: ReaderRegistry) -> list[Holding]:

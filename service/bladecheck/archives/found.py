@@ -146,6 +146,7 @@ class Found:
         posts: posts read, with or without pictures.
         reposts: posts that pass on someone else's.
         by_status: rows by Status, reposts included; their sum is the number of rows.
+        videos_held: of the present rows, those of videos that are to be looked at.
         remote_reposts: of the remote rows, those of reposts: pictures that belong to another post.
         months: pictures, stored and remote, by the UTC month of the post, "YYYY-MM"; "" where unknown.
         ignored: files that are neither pictures nor data; `ignored_names` are the first few.
@@ -173,6 +174,7 @@ class Found:
     warnings: int
     merged: int = 0
     order: Mapping[str, str] = field(default_factory=dict)
+    videos_held: int = 0
 
     @property
     def rows(self) -> int:
@@ -182,7 +184,7 @@ class Found:
     @property
     def images_local(self) -> int:
         """Pictures held by the archive."""
-        return self.by_status.get(Status.PRESENT, 0)
+        return self.by_status.get(Status.PRESENT, 0) - self.videos_held
 
     @property
     def images_remote(self) -> int:
@@ -191,7 +193,7 @@ class Found:
 
     @property
     def videos(self) -> int:
-        """Films, which are not scored."""
+        """Videos that are not looked at."""
         return self.by_status.get(Status.VIDEO_SKIPPED, 0)
 
     @property
@@ -214,6 +216,8 @@ class Found:
             said.append(_number(self.images_local, "picture"))
         if self.images_remote:
             said.append(_number(self.images_remote, "picture") + " known only by URL")
+        if self.videos_held:
+            said.append(_number(self.videos_held, "video"))
         if self.videos:
             said.append(_number(self.videos, "video") + " skipped")
         if self.missing:
@@ -236,14 +240,15 @@ class Tally:
         self.by_status: Counter[str] = Counter()
         self.months: Counter[str] = Counter()
         self.accounts: set[str] = set()
-        self.remote_reposts = 0
+        self.remote_reposts = self.videos = 0
 
-    def add(self, item: Item) -> None:
-        """Counts one row."""
+    def add(self, item: Item, video: bool = False) -> None:
+        """Counts one row; a `video` that is to be looked at is present and no picture."""
         self.by_status[str(item.status)] += 1
+        self.videos += video
         borrowed = item.status == Status.REMOTE and item.is_repost
         self.remote_reposts += borrowed
-        if item.status in (Status.PRESENT, Status.REMOTE) and not borrowed:
+        if item.status in (Status.PRESENT, Status.REMOTE) and not borrowed and not video:
             self.months[f"{item.posted_at.year:04}-{item.posted_at.month:02}" if item.posted_at else ""] += 1
         if item.account:
             self.accounts.add(item.account)
@@ -272,6 +277,7 @@ class Tally:
             warnings=sum(len(log.warnings) for log in logs),
             merged=merged,
             order={column: why for log in logs for column, why in log.order.items()},
+            videos_held=self.videos,
         )
 
 

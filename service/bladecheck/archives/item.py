@@ -99,7 +99,7 @@ class Item(Told):
         member: name inside the archive, with "/" between folders; None where there is none.
         media_index: position within the post, from 0.
         status: one of Status; `detail` says why where it is not "present".
-        opener: gives the bytes; set where status is "present".
+        opener: gives the bytes; set where status is "present", and of videos that the archive holds.
         identity: what its row id is made of, where that is not source, member or address, post id and index.
         occurrence: see Place; None where the archive has not counted it.
         also: the other places that list the same picture of the same post.

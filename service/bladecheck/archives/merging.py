@@ -25,7 +25,8 @@ LENT = (
     *("account", "post_url", "text", "alt_text", "media_url", "original_post_id", "collected_at"),
     *("is_quote", "is_reply", "quoted_id", "edits"),
 )
-STATUS_RANK = {Status.PRESENT: 4, Status.REMOTE: 3, Status.VIDEO_SKIPPED: 2, Status.NOT_AN_IMAGE: 1}
+STATUS_RANK = {Status.PRESENT: 5, Status.REMOTE: 4, Status.VIDEO_SKIPPED: 2, Status.NOT_AN_IMAGE: 1}
+"""A video that the archive holds ranks one above one that it only speaks of."""
 DATE_RANK = {DateSource.FIELD: 4, DateSource.SNOWFLAKE: 3, DateSource.EXIF: 2, DateSource.FILENAME: 1}
 X_MEMBER = re.compile(r"^\d{5,20}-(.+)$")
 # Characters: shorter ids in a table are likely numbers of rows, alike in every table.
@@ -226,7 +227,7 @@ def _medium_key(item: Item) -> int:
 def _fullness(item: Item) -> int:
     """How much a record tells, as a number to compare; its lowest bits say which fields it has."""
     mask = sum(1 << bit for bit, name in enumerate(LENT) if getattr(item, name) not in (None, "", ()))
-    rank = STATUS_RANK.get(Status(item.status), 0)
+    rank = STATUS_RANK.get(Status(item.status), 0) + (item.status == Status.VIDEO_SKIPPED and item.opener is not None)
     date = DATE_RANK.get(DateSource(item.posted_at_source), 0) if item.posted_at else 0
     known = min(mask.bit_count() + 2 * date + 4 * (not item.loose) + 2 * bool(item.is_repost), 63)
     length = min(len(item.text or ""), 2**16 - 1)

@@ -20,6 +20,8 @@ from bladecheck.core.images import PictureLimits
 from bladecheck.core.policy_file import find as find_policy
 from bladecheck.core.result import Result, classify_bytes, failed
 from bladecheck.core.verdict import Policy
+from bladecheck.core.video_limits import VideoLimits
+from bladecheck.core.videos.reading import clock
 from bladecheck.errors import PictureError
 from bladecheck.file_formats import PICTURE_ENDINGS
 from bladecheck.machine import usable_cores
@@ -38,6 +40,7 @@ def classify(
     threads: Annotated[
         int, typer.Option(min=1, show_default=False, help="Pictures worked on at once. Default: one a core.")
     ] = (usable_cores()),
+    video_frames: Annotated[int, typer.Option(min=1, max=500, help="Frames looked at in a video, at most.")] = 24,
 ) -> int:
     """Say for each picture: hold, check, clear or cannot judge, with scores and reasons.
 
@@ -48,6 +51,8 @@ def classify(
         bladecheck classify pictures/ --json > results.jsonl
 
         cat photo.jpg | bladecheck classify -
+
+        bladecheck classify clip.mp4   (with bladecheck[video])
     """
     missing = [path for path in paths if path != "-" and not Path(path).exists()]
     if missing:
@@ -62,11 +67,12 @@ def classify(
     classifier = Classifier.open(bundle)
     failures = 0
     show = _print_json if as_json else _table()
-    for path, result in _results(classifier, rules, files, threads):
+    limits = PictureLimits(video=VideoLimits(frames=video_frames))
+    for path, result in _results(classifier, rules, files, threads, limits):
         failures += result["status"] == "failed"
         show({"path": path, **result})
     if evidence and not failures:
-        _save_evidence(classifier, rules, files[0], evidence)
+        _save_evidence(classifier, rules, files[0], evidence, limits)
     if not as_json and len(files) > 1:
         print(f"{len(files)} pictures, {failures} failed. Model {classifier.bundle.manifest.name} "
               f"{classifier.bundle.manifest.version}.")  # fmt: skip
@@ -75,13 +81,14 @@ def classify(
     return exit_codes.SOME_FAILED if failures else exit_codes.OK
 
 
-def _results(classifier: Classifier, policy: Policy, files: list[str], threads: int) -> Iterator[tuple[str, Result]]:
+def _results(
+    classifier: Classifier, policy: Policy, files: list[str], threads: int, limits: PictureLimits
+) -> Iterator[tuple[str, Result]]:
     """Results in the order of `files`; a file that can't be read is a failed result."""
-    limits = PictureLimits()
 
     def work(path: str) -> Result:
         try:
-            data = read(path, limits.max_bytes)
+            data = read(path, limits)
         except PictureError as error:
             return failed(None, error, classifier.bundle.identity, policy)
         return classify_bytes(data, classifier, policy, limits)
@@ -122,7 +129,8 @@ def _table() -> Callable[[Result], None]:
             return
         scores = result["scores"]
         gun = f"{scores['gun']:.3f}" if "gun" in scores else "-"
-        print(f"{decision:<13}{scores['knife']:>6.3f} {gun:>6}  {result['kind'] or '-':<10} {path}")
+        when = f" at {clock(result['video']['frame_at'])}" if "video" in result else ""
+        print(f"{decision:<13}{scores['knife']:>6.3f} {gun:>6}  {result['kind'] or '-':<10} {path}{when}")
 
     return show
 
@@ -141,7 +149,7 @@ def _refuse_evidence(files: list[str], target: Path) -> None:
         )
 
 
-def _save_evidence(classifier: Classifier, policy: Policy, path: str, target: Path) -> None:
-    picture = classifier.load(read(path, PictureLimits().max_bytes))
+def _save_evidence(classifier: Classifier, policy: Policy, path: str, target: Path, limits: PictureLimits) -> None:
+    picture = classifier.load(read(path, limits), limits)
     verdict = classifier.classify_one(picture, policy)
     overlay(picture.frames[verdict.frame], verdict.evidence).save(target)

@@ -23,6 +23,7 @@ PURPOSES = {
     "estimate": "totals with intervals",
     "dedupe": "finding near duplicates",
     "heic": "HEIC pictures",
+    "video": "frames of videos",
     "train": "training models",
 }
 

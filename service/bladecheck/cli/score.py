@@ -28,6 +28,7 @@ from bladecheck.cli.score_options import (
     ExifDates,
     Fetch,
     Format,
+    Frames,
     HashInputs,
     Hosts,
     Key,
@@ -38,10 +39,14 @@ from bladecheck.cli.score_options import (
     Rules,
     RunPath,
     Server,
+    Videos,
     Workers,
     Zone,
 )
 from bladecheck.core import policy_file
+from bladecheck.core.images import PictureLimits
+from bladecheck.core.video_limits import VideoLimits
+from bladecheck.core.videos.reading import available as videos_available
 from bladecheck.errors import RunError, ServerError
 from bladecheck.machine import usable_cores
 from bladecheck.runs import fingerprint, shards
@@ -54,6 +59,7 @@ from bladecheck.runs.summary import zone
 
 SHOW_CURSOR = b"\x1b[?25h\n"
 CACHE = "fetched"
+VIDEO_EXTRA = "bladecheck[video]"
 # Notes in the last lines, so that a screen still shows what was found.
 LAST_NOTES = 10
 
@@ -76,6 +82,8 @@ def score(
     exif_dates: ExifDates = False,
     timezone: Zone = None,
     near: Near = None,
+    videos: Videos = None,
+    video_frames: Frames = None,
     shard: Part = None,
     hash_inputs: HashInputs = False,
 ) -> int:
@@ -102,9 +110,16 @@ def score(
         print(f"{len(entries):,} inputs hashed into {output / shards.INPUTS}; shards of {output} take them over.")
         return 0
     hosts = (*archives.DEFAULT_HOSTS, *(fetch_host or ()))
+    if server and (bundle or video_frames):
+        option, what = ("--bundle", "the model") if bundle else ("--video-frames", "that")
+        raise typer.BadParameter(f"{option} and --server don't go together: the server decides on {what}.")
     with archives.open_archive(archive, format=format, mapping=_mapping(mapping), exif_dates=exif_dates) as opened:
+        opened.videos = looked_at = _videos(videos, server, key, dry_run)
         found = opened.describe()
         _announce(opened, found)
+        if found.videos and videos is None and not looked_at:
+            where = f"at {server}" if server else "here"
+            print(f"Videos are not looked at: pip install '{VIDEO_EXTRA}' {where}.", file=sys.stderr)
         folder = RunFolder(output / part.name if part else output)
         if dry_run:
             return _plan(folder, found, Again(retry_failed, fetch))
@@ -112,9 +127,12 @@ def score(
         stop = threading.Event()
         options = scoring.Options(
             retry_failed=retry_failed, fetch=fetcher.fetch if fetcher else None, side_by_side=side_by_side,
-            timezone=timezone, shard=part, provenance=_provenance(found, server, workers, opened, format, mapping),
+            timezone=timezone, shard=part,
+            provenance=_provenance(found, server, workers, opened, format, mapping)
+            | {"videos": looked_at, "video_frames": video_frames},
         )  # fmt: skip
-        with closing(_engine(server, key, bundle, rules, workers, _near(near), stop)) as engine:
+        limits = _limits(video_frames)
+        with closing(_engine(server, key, bundle, rules, workers, _near(near), stop, limits)) as engine:
             return _run(archive, opened, found, engine, folder, options, stop)
 
 
@@ -136,6 +154,8 @@ def _run(
     counts = finished.summary.counts()
     print(f"{counts['rows']:,} rows in {finished.folder.path}: {_words(counts['status'])}. "
           f"Decisions: {_words(counts['decision'])}.")  # fmt: skip
+    if counts.get("videos"):
+        print(f"Videos, counted apart: {_words(counts['videos'])}.")
     print(f"{counts['distinct_pictures']:,} distinct pictures ({counts['exact_duplicates']:,} exact and "
           f"{counts['near_duplicates']:,} near duplicates).")  # fmt: skip
     if unlike := sentence(counts, engine.card):
@@ -184,15 +204,13 @@ def _plan(folder: RunFolder, found: Found, again: Again) -> int:
 
 def _engine(
     server: str | None, key: str | None, bundle: str | None, rules: str | None, workers: int | None, near: bool,
-    stop: threading.Event,
+    stop: threading.Event, limits: PictureLimits,
 ) -> Engine:  # fmt: skip
     if server is None:
         from bladecheck.core.classifier import Classifier
         from bladecheck.runs.engines.local import LocalEngine
 
-        return LocalEngine(Classifier.open(bundle), policy_file.find(rules), workers, near)
-    if bundle:
-        raise typer.BadParameter("--bundle and --server don't go together: the server decides on the model.")
+        return LocalEngine(Classifier.open(bundle), policy_file.find(rules), workers, near, limits)
     from bladecheck.runs.engines.http import HttpEngine
 
     engine = HttpEngine(server, key, workers, near, stop=stop)
@@ -201,6 +219,27 @@ def _engine(
             f"{server} judges by policy {engine.policy['name']!r}, not by {rules!r}: start it with that one."
         )
     return engine
+
+
+def _videos(wanted: bool | None, server: str | None, key: str | None, dry_run: bool) -> bool:
+    """Whether frames of videos are looked at, where pictures are scored."""
+    if wanted is False or (server and dry_run):
+        return bool(wanted)
+    if server:
+        from bladecheck.runs.engines.client import FIRST_PATIENCE, Client
+
+        with closing(Client(server, key, 1, FIRST_PATIENCE)) as client:
+            there = bool(client.card().get("videos"))
+    else:
+        there = videos_available()
+    if wanted and not there:
+        where = f"at {server}" if server else "here"
+        raise RunError(f"--videos needs an optional library {where}: pip install '{VIDEO_EXTRA}'.")
+    return there
+
+
+def _limits(frames: int | None) -> PictureLimits:
+    return PictureLimits(video=VideoLimits(frames=frames)) if frames else PictureLimits()
 
 
 def _near(wanted: bool | None) -> bool:

@@ -54,6 +54,17 @@ ExifDates = Annotated[
     bool,
     typer.Option("--exif-dates", help="Open loose pictures without a date in their name for the date taken in them."),
 ]
+Videos = Annotated[
+    bool | None,
+    typer.Option("--videos/--no-videos", help="Look at frames of videos. Default: if bladecheck[video] is installed "
+                 "(with --server: there). They are counted apart from pictures."),
+]  # fmt: skip
+Frames = Annotated[
+    int | None,
+    typer.Option(
+        "--video-frames", metavar="N", min=1, max=500, help="Frames, at most, looked at in a video. Default: 24."
+    ),
+]
 Zone = Annotated[
     str | None,
     typer.Option(help="Whose months the counts go by, such as Europe/London. Default: the run's; at first UTC."),

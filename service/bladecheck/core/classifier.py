@@ -29,7 +29,9 @@ from bladecheck.core.preprocess import Pixels, contrast, prepare, prepare_part
 from bladecheck.core.taxonomy import RANK
 from bladecheck.core.unlike import MeasuredRange
 from bladecheck.core.verdict import KNIFE_CODES, Evidence, Policy, Scores, Seen, Verdict, decide
+from bladecheck.core.videos import reading as videos
 from bladecheck.errors import BundleError, NoScore
+from bladecheck.file_formats import HEAD_BYTES, video_kind
 
 Logits = npt.NDArray[np.float32]
 
@@ -97,8 +99,9 @@ class Classifier:
         return dict(self._session.get_modelmeta().custom_metadata_map)
 
     def load(self, data: bytes, limits: PictureLimits | None = None) -> Picture:
-        """Decode bytes at the scale that this model needs; see `images.load` for the errors."""
-        return images.load(data, limits, at_least=self.bundle.spec.at_least)
+        """Decode bytes at the scale that this model needs; see `images.load` and `videos.load` for errors."""
+        read = videos.load if video_kind(data[:HEAD_BYTES]) else images.load
+        return read(data, limits, at_least=self.bundle.spec.at_least)
 
     def run(self, pixels: Pixels) -> Output:
         """One prepared picture, uint8 [H, W, 3], through the graph.

@@ -26,6 +26,7 @@ from PIL import (
 )
 
 from bladecheck.core import damage, hazards, places
+from bladecheck.core.video_limits import VideoLimits
 from bladecheck.errors import (
     BrokenPicture,
     EmptyPicture,
@@ -83,6 +84,7 @@ class PictureLimits:
         max_frames: that a file may have.
         max_animation_pixels: decoded on the way to the last sampled frame; frames beyond are not looked at.
         max_scan_pixels: scans of a JPEG times its pixels; each scan costs about a nanosecond a pixel.
+        video: what is refused of videos (the extra `video` reads them); None refuses them all.
     """
 
     max_bytes: int = 32 * 2**20
@@ -91,6 +93,23 @@ class PictureLimits:
     max_frames: int = 10_000
     max_animation_pixels: int = 256_000_000
     max_scan_pixels: int = 8_000_000_000
+    video: VideoLimits | None = field(default_factory=VideoLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """When the frames show that are looked at in a video.
+
+    Attributes:
+        seconds: how long the video is.
+        times: of each of `Picture.frames`, in seconds from the start.
+        longest_gap: the longest stretch between two of them, or before or after, in seconds: what shows for a shorter
+            time may not have been seen.
+    """
+
+    seconds: float
+    times: tuple[float, ...]
+    longest_gap: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +118,14 @@ class Picture:
 
     Attributes:
         sha256: of the bytes as received, in hex.
-        format: "JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP", "TIFF" or "HEIF".
+        format: "JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP", "TIFF" or "HEIF"; of a video "MP4", "MOV", "WEBM" or "MKV".
         width, height: in pixels as a person sees it (after EXIF orientation), at full size.
         frame_count: frames in the file; 1 unless animated.
         has_gps: the metadata carries coordinates.
-        frames: RGB images in viewing orientation; JPEG may be decoded smaller than width x height.
+        frames: RGB images in viewing orientation; those of JPEG and video may be smaller than width x height.
         damaged: the file shows signs of lost or changed bytes, so that part of the picture may be missing or wrong.
         has_place_name: the metadata (IPTC or XMP) names a place: a part of a town, a town or a region.
+        timeline: of a video, when its frames show; None for pictures.
     """
 
     sha256: str
@@ -117,6 +137,7 @@ class Picture:
     frames: tuple[Image.Image, ...] = field(repr=False)
     damaged: bool = False
     has_place_name: bool = False
+    timeline: Timeline | None = None
 
 
 def sniff(data: bytes) -> str | None:

@@ -91,9 +91,23 @@ def succeeded(picture: Picture, verdict: Verdict, model: Mapping[str, str], poli
             "has_gps": picture.has_gps,
             "has_place_name": picture.has_place_name,
         },
+        **_of_video(picture, verdict),
         "model": dict(model),
         "policy": policy.identity,
     }
+
+
+def _of_video(picture: Picture, verdict: Verdict) -> Result:
+    """Of a video: how long it is, when the frame shows that decided, and how closely was looked; times in seconds."""
+    if (timeline := picture.timeline) is None:
+        return {}
+    facts = {
+        "seconds": timeline.seconds,
+        "frame_at": timeline.times[verdict.frame],
+        "frames_looked_at": len(timeline.times),
+        "longest_gap": timeline.longest_gap,
+    }
+    return {"video": facts}
 
 
 def failed(data: bytes | None, error: PictureError, model: Mapping[str, str], policy: Policy) -> Result:

@@ -81,10 +81,17 @@ COLUMNS: tuple[Column, ...] = (
     Column("width", "integer", "Pixels across, as a person sees it."),
     Column("height", "integer", "Pixels down, as a person sees it."),
     Column("format", "text", "File format by its bytes, such as JPEG."),
-    Column("frames", "integer", "Frames in the file; more than 1 for an animation."),
+    Column("frames", "integer", "Frames in the file; more than 1 for an animation or a video."),
+    Column("media_kind", "text", "What it counts as: a video, by the archive's word or by its bytes, or a picture. "
+           "Videos are in no count of pictures.", nullable=False, values=("picture", "video")),
+    Column("frame_at", "number", "For a video, when the frame shows that decided, in seconds from its start."),
+    Column("video_seconds", "number", "For a video, how long it is."),
+    Column("frames_looked_at", "integer", "For a video, how many frames were looked at."),
+    Column("longest_gap", "number", "For a video, the longest stretch between two of them in seconds: what shows for a "
+           "shorter time may not have been seen."),
     Column("status", "text", "ok: scored. failed: there should be a picture, but it could not be read or scored. "
-           "remote: known by address only. missing_media: not in the archive. video_skipped and not_an_image: no "
-           "picture.", nullable=False, values=STATUSES),
+           "remote: known by address only. missing_media: not in the archive. video_skipped: a "
+           "video that was not looked at. not_an_image: no picture.", nullable=False, values=STATUSES),
     Column("error_code", "text", "For failed rows, a stable code."),
     Column("error_detail", "text", "Why there is no score, in a sentence."),
     Column("decision", "text", "hold: knife imagery. check: a person decides. clear: none found. cannot_judge: too "

@@ -43,7 +43,7 @@ class Pictures:
             raise RunError(f"{folder.path} does not say where its pictures lie: run.json has no inputs.")
         paths = [path_of(entry["path"]) for entry in inputs]
         how = _reading(manifest)
-        self._archive = open_archive(paths, format=how.get("format"), mapping=how.get("mapping"))
+        self._archive = open_archive(paths, format=how.get("format"), mapping=how.get("mapping"), videos=True)
         self._openers: dict[str, Opener] = {}
         self.files: dict[str, Path] = {}
         cache = home(folder.path) / CACHE

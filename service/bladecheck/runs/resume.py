@@ -35,10 +35,12 @@ class Behind:
     """The finished rows (by row id) and the scored pictures (by sha256).
 
     Attributes:
+        videos: ids of rows of videos that were skipped.
         damaged: ids of rows of changed inputs that a damaged container failed; what is not listed any more was mended.
     """
 
     rows: Hashes = field(default_factory=Hashes)
+    videos: Hashes = field(default_factory=Hashes)
     pictures: Hashes = field(default_factory=Hashes)
     damaged: set[bytes] = field(default_factory=set)
 
@@ -63,6 +65,7 @@ def look_back(path: Path, again: Again) -> Behind:
                 HAS_PICTURE * bool(record.get("sha256"))
                 | FAILED * (record["status"] in ("failed", "remote"))
                 | ONCE_MORE * _once_more(record, again)
+                | SKIPPED * (record["status"] == "video_skipped")
                 | LOST * (record.get("code") == DAMAGED and _of(record, again.sources))
             )
         elif "gone" in record:
@@ -73,7 +76,7 @@ def look_back(path: Path, again: Again) -> Behind:
     return seen.behind(again)
 
 
-HAS_PICTURE, FAILED, ONCE_MORE, LOST = 1, 2, 4, 8
+HAS_PICTURE, FAILED, ONCE_MORE, LOST, SKIPPED = 1, 2, 4, 8, 16
 
 
 @dataclass(slots=True)
@@ -95,9 +98,10 @@ class _Seen:
         last = latest(rows)
         done = (states[last] & HAS_PICTURE == 0) | np.isin(keys(self.shown)[last], scored)
         done &= states[last] & (ONCE_MORE | (FAILED if self.damaged else 0)) == 0
+        skipped = states[last] & SKIPPED != 0
         lost = rows[last][states[last] & LOST != 0].tobytes()
         damaged = {lost[at : at + WIDTH] for at in range(0, len(lost), WIDTH)}
-        return Behind(Hashes(rows[last][done]), Hashes(scored), damaged)
+        return Behind(Hashes(rows[last][done]), Hashes(rows[last][skipped]), Hashes(scored), damaged)
 
 
 def _once_more(record: journal.Record, again: Again) -> bool:

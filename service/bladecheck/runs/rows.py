@@ -23,10 +23,13 @@ from bladecheck.runs.columns import NAMES, SCHEMA, TOLD, Row
 
 Record = dict[str, Any]
 PEAK = ("peak_left", "peak_top", "peak_right", "peak_bottom")
+FILMS = ("video", "animated_gif")
+"""What archives call a film; on X an animated GIF is one."""
+VIDEO = {"seconds": "video_seconds", **{name: name for name in ("frame_at", "frames_looked_at", "longest_gap")}}
 REVIEW = {"check": "unsure", "cannot_judge": "unjudgeable"}
 BLANK: Row = {
     **dict.fromkeys(NAMES), "schema": SCHEMA, "reasons": [], "edits": [], "also_in": [], "extra": {},
-    "needs_review": False,
+    "needs_review": False, "media_kind": "picture",
 }  # fmt: skip
 
 
@@ -122,6 +125,8 @@ def publish(row: Record, picture: Record | None, head: Record, links: Mapping[st
     result = picture["result"] if picture else {}
     found: Row = {**BLANK, **row["item"], **links, "row_id": row["row"], "sha256": row.get("sha256")}
     found["status"], found["error_detail"] = row["status"], row.get("detail")
+    if row["item"]["media_type"] in FILMS:
+        found["media_kind"] = "video"
     found["bladecheck_version"] = (picture or row)["by"]
     if picture:
         found |= {"status": result["status"], "bytes": picture["bytes"], **_seen(result), **_pdq(picture)}
@@ -144,6 +149,8 @@ def _seen(result: Mapping[str, Any]) -> Row:
     found |= {f"blade_{name}": result.get("blade", {}).get(name) for name in BLADES}
     found |= {f"feature_{name}": result.get("features", {}).get(name) for name in FEATURES}
     found |= {name: result.get(name) for name in ("weapon_kind", "looks", "blade_share", "unlike")}
+    if video := result.get("video"):
+        found |= {"media_kind": "video", **{column: video[name] for name, column in VIDEO.items()}}
     found |= dict(zip(PEAK, result.get("peak") or (None,) * 4, strict=True))
     return found | {f"weapon_{name}": result.get("weapons", {}).get(name) for name in WEAPONS}
 

@@ -28,7 +28,7 @@ from bladecheck.runs.shards import Shard, known_inputs
 from bladecheck.runs.summary import Summary, summarise
 from bladecheck.runs.table import Ledger
 
-PACKAGES = ("numpy", "onnxruntime", "pillow", "pdqhash", "pi-heif")
+PACKAGES = ("numpy", "onnxruntime", "pillow", "pdqhash", "pi-heif", "av")
 CARD = ("summary", "limits", "thresholds", "gates", "metrics", "data", "outputs", "embedding_range")
 DONE_BEFORE, DUPLICATE = "done before", "duplicate"
 Fetch = Callable[[str], bytes]
@@ -147,7 +147,9 @@ class Run:
             if self._options.shard and not self._options.shard.holds(identity):
                 continue  # counted above all the same: which copy of a picture a row is must not depend on the shard
             # An archive that came later may add to a row: then it is written again.
-            if bytes.fromhex(identity) in behind.rows and not (self._joined and item.also):
+            done = bytes.fromhex(identity) in behind.rows and not (self._joined and item.also)
+            # A video that was skipped before and is looked at now.
+            if done and not (item.status == "present" and bytes.fromhex(identity) in behind.videos):
                 self._tick(DONE_BEFORE)
                 continue
             also = [(self._inputs.label(place.source_path), place) for place in item.also]

@@ -21,6 +21,7 @@ DECISIONS = ("hold", "check", "clear", "cannot_judge")
 FIELDS = (
     "month", "account", "pictures", "scored", "failed", "not_available", "not_pictures", *DECISIONS, "share_hold",
     "distinct", "distinct_hold", "distinct_check", "posts", "posts_hold", "posts_check", "reposts", "reposts_hold",
+    "videos", "videos_looked_at", "videos_hold", "videos_check",
 )  # fmt: skip
 """Columns of the summary; docs/outputs.md says what each counts."""
 RANK = {"hold": 2, "check": 1}
@@ -98,6 +99,7 @@ class Summary:
         self._distinct, self._posts = Distinct(), Distinct()
         self.statuses: Counter[str] = Counter()
         self.decisions: Counter[str] = Counter()
+        self.videos: Counter[str] = Counter()
         self.kinds: Counter[str] = Counter()
         self.errors: Counter[tuple[str, str]] = Counter()
         self.duplicates = self.near = self.rows = 0
@@ -113,6 +115,11 @@ class Summary:
         self._add(cell, row)
         self.rows += 1
         self.statuses[row["status"]] += 1
+        if row["status"] not in ("ok", "video_skipped"):
+            self.errors[row["status"], row["error_code"] or row["status"]] += 1
+        if is_video(row) and row["decision"]:
+            self.videos[row["decision"]] += 1
+            return
         self.decisions[row["decision"] or "none"] += 1
         self.duplicates += row["duplicate_of"] is not None
         self.near += row["near_duplicate_of"] is not None and row["duplicate_of"] is None
@@ -122,17 +129,18 @@ class Summary:
             self.unlike += (row["unlike"] or 0) > 1
         if row["decision"] == "hold":
             self.kinds[row["kind"] or "not sure"] += 1
-        if row["status"] not in ("ok", "video_skipped"):
-            self.errors[row["status"], row["error_code"] or row["status"]] += 1
 
     def _add(self, cell: int, row: Row) -> None:
         """Into the counts of its month and account; reposts apart, since the account did not make them."""
         counts = self._counts[cell]
         if row["is_repost"]:
             counts["reposts"] += 1
-            counts["reposts_hold"] += row["decision"] == "hold"
+            counts["reposts_hold"] += row["decision"] == "hold" and not is_video(row)
             return
         counts["pictures"] += 1
+        if is_video(row):
+            _add_video(counts, row)
+            return
         if row["status"] != "ok":
             counts[PLACES[row["status"]]] += 1
             return
@@ -170,11 +178,27 @@ class Summary:
             "rows": self.rows,
             "status": dict(sorted(self.statuses.items())),
             "decision": dict(sorted(self.decisions.items())),
+            **({"videos": dict(sorted(self.videos.items()))} if self.videos else {}),
             "exact_duplicates": self.duplicates,
             "near_duplicates": self.near,
             "distinct_pictures": len(self._grouped()[0]),
             "unlike": {"pictures": self.unlike, "of": self.placed} if self.placed else None,
         }
+
+
+def is_video(row: Row) -> bool:
+    """Whether a row counts as a video, looked at or not: in no count of pictures."""
+    return bool(row["media_kind"] == "video")
+
+
+def _add_video(counts: Counter[str], row: Row) -> None:
+    """A video counts among what is no picture, as it always did; what was found in it is counted apart."""
+    counts["videos"] += 1
+    counts["not_pictures"] += 1
+    if row["status"] == "ok":
+        counts["videos_looked_at"] += 1
+        for decision in ("hold", "check"):
+            counts[f"videos_{decision}"] += row["decision"] == decision
 
 
 def _line(

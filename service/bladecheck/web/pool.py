@@ -22,8 +22,8 @@ class _Job:
 
     timer: asyncio.TimerHandle | None
 
-    def __init__(self, outcome: asyncio.Future[Any]) -> None:
-        self.outcome, self.timer = outcome, None
+    def __init__(self, outcome: asyncio.Future[Any], allowed: float) -> None:
+        self.outcome, self.allowed, self.timer = outcome, allowed, None
         self.queued, self.started = time.perf_counter(), 0.0
 
 
@@ -60,8 +60,16 @@ class Pool:
         Raises:
             PictureTooSlow: after the allowed time; the thread itself ends when `function` does.
         """
+        return await self.within(self._seconds, function, *args, **kwargs)
+
+    async def within(self, seconds: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`run`, with a time of its own.
+
+        Raises:
+            PictureTooSlow: see `run`.
+        """
         loop = asyncio.get_running_loop()
-        job = _Job(loop.create_future())
+        job = _Job(loop.create_future(), seconds)
 
         def work() -> None:
             job.started = time.perf_counter()
@@ -85,7 +93,7 @@ class Pool:
 
     def _watch(self, job: _Job, loop: asyncio.AbstractEventLoop) -> None:
         """Fail a job that ran too long; waiting in the queue does not count against the picture."""
-        allowed = self._seconds
+        allowed = job.allowed
         left = job.started + allowed - time.perf_counter() if job.started else allowed
         if left > 0:
             job.timer = loop.call_later(left, self._watch, job, loop)

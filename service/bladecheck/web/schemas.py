@@ -60,6 +60,17 @@ class Image(Shape):
     has_place_name: bool = Field(description="The file's metadata (IPTC, XMP) names a town, a part of it or a region.")
 
 
+class Video(Shape):
+    """How a video was looked at; times in seconds."""
+
+    seconds: float = Field(description="How long it is.")
+    frame_at: float = Field(description="When the frame shows that decided.")
+    frames_looked_at: int
+    longest_gap: float = Field(
+        description="The longest stretch between two frames looked at; what shows for less may not have been seen."
+    )
+
+
 class FailedImage(Shape):
     """All that is known of a picture that can't be read."""
 
@@ -88,6 +99,7 @@ class Judged(Shape):
         description="How far the picture lies from the measured ones; above 1: unlike what was measured."
     )
     image: Image
+    video: Video | None = Field(default=None, description="Only of videos.")
     model: Model
     policy: Policy
     evidence: Evidence | None = Field(default=None, description="Only with ?evidence=map.")
@@ -128,6 +140,7 @@ class ModelCard(Shape):
     summary: str
     limits: list[str]
     policy: Policy
+    videos: bool = Field(description="Frames of videos are looked at here.")
     card: dict[str, Any] = Field(description="The whole bundle.json.")
 
 

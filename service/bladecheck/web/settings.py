@@ -13,6 +13,8 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bladecheck.core.images import PictureLimits
+from bladecheck.core.video_limits import VideoLimits
+from bladecheck.core.videos.reading import available
 from bladecheck.machine import usable_cores
 from bladecheck.web import prefixes
 
@@ -98,6 +100,13 @@ class Settings(BaseSettings):
     picture_max_animation_pixels: int = Field(
         256_000_000, ge=1, description="Pixels decoded over all frames of an animation."
     )
+    videos: bool = Field(True, description="Look at frames of videos, if `bladecheck[video]` is installed.")
+    video_max_bytes: int = Field(128 * MEBIBYTE, ge=1, description="Bytes of one video; more is too_large.")
+    video_max_seconds: float = Field(600, gt=0, description="How long a video may last.")
+    video_frames: int = Field(
+        24, ge=1, le=500, description="Frames that are looked at in a video; each takes as long as a picture."
+    )
+    video_seconds: float = Field(120, gt=0, description="Time for one video; then its result is too_slow.")
     record_key: str | None = Field(
         None,
         description="File with the key that signs records (`bladecheck record new-key` makes one). Unset: unsigned.",
@@ -162,7 +171,24 @@ class Settings(BaseSettings):
             frames=self.picture_frames,
             max_frames=self.picture_max_frames,
             max_animation_pixels=self.picture_max_animation_pixels,
+            video=self._video_limits,
         )
+
+    @property
+    def _video_limits(self) -> VideoLimits | None:
+        if not self.videos:
+            return None
+        return VideoLimits(
+            max_bytes=self.video_max_bytes,
+            max_seconds=self.video_max_seconds,
+            frames=self.video_frames,
+            work_seconds=self.video_seconds,
+        )
+
+    @property
+    def looks_at_videos(self) -> bool:
+        """Videos are wanted, and what reads them is installed."""
+        return self.videos and available()
 
     @property
     def pool_threads(self) -> int:

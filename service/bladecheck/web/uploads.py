@@ -73,10 +73,10 @@ async def form(request: Request, max_files: int, max_fields: int = 100) -> Async
 
 
 async def pictures(request: Request, max_files: int) -> list[bytes]:
-    """The bytes of each picture of a request, in order: its `file` parts, or the one picture that is its body.
+    """The bytes of each picture or video of a request, in order: its `file` parts, or the one that is its body.
 
     Raises:
-        UnsupportedMedia: if the body is neither multipart/form-data nor image/*, or compressed once more.
+        UnsupportedMedia: if the body is neither multipart/form-data nor image/* nor video/*, or compressed once more.
         BadInput: if there is no `file` part, or a part that is no file.
         BadMultipart, TooManyPictures: see `form`.
     """
@@ -85,7 +85,7 @@ async def pictures(request: Request, max_files: int) -> list[bytes]:
     if kind == "multipart/form-data":
         async with form(request, max_files) as parts:
             return [await part.read() for part in _files(parts)]
-    if kind.startswith("image/"):
+    if kind.startswith(("image/", "video/")):
         return [await request.body()]
     raise UnsupportedMedia(
         f"The body is {kind or 'of no stated type'}; send multipart/form-data with 'file' parts, or one image/* body."

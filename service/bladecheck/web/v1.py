@@ -50,6 +50,7 @@ async def classify(
 ) -> Response:
     """Judge 1 to N pictures: `file` parts of a form, or one picture as the body.
 
+    A video counts as one picture; the frame that decided has its time in `video`.
     One result per picture, in order. A picture that can't be read is a result with status "failed", not an error.
     """
     workers: Workers = request.app.state.workers
@@ -100,6 +101,7 @@ async def model(request: Request) -> Response:
         "summary": bundle.manifest.summary,
         "limits": list(bundle.manifest.limits),
         "policy": policy.identity,
+        "videos": request.app.state.settings.looks_at_videos,
         "card": bundle.manifest.model_dump(mode="json", by_alias=True),
     }
     return JSONResponse(card, headers={"ETag": etag})

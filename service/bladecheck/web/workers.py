@@ -24,6 +24,7 @@ from bladecheck.core.redact import Redacted, redact
 from bladecheck.core.result import Result, classify_bytes, classify_picture, failed
 from bladecheck.core.verdict import Policy
 from bladecheck.errors import BladecheckError, BundleError, JudgingFailed, PictureError, PictureTooLarge
+from bladecheck.file_formats import HEAD_BYTES, video_kind
 from bladecheck.web.http_errors import NotReady, Overloaded
 from bladecheck.web.metrics import Metrics
 from bladecheck.web.pool import Pool
@@ -161,7 +162,7 @@ class Workers:
     async def _check(self, judge: Callable[[], Result], data: bytes) -> Result:
         classifier = self.classifier
         try:
-            result = await self._pool.run(judge)
+            result = await self._pool.within(self._seconds(data), judge)
         except PictureError as error:
             result = failed(data, error, classifier.bundle.identity, self.policy)
         except Exception as error:
@@ -171,6 +172,11 @@ class Workers:
             result = failed(data, fault, classifier.bundle.identity, self.policy)
         self._metrics.judged(result)
         return result
+
+    def _seconds(self, data: bytes) -> float:
+        """The time that judging these bytes may take."""
+        film = video_kind(data[:HEAD_BYTES]) and self._settings.videos
+        return self._settings.video_seconds if film else self._settings.picture_seconds
 
     def _judge(self, data: bytes, classifier: Classifier, evidence: bool) -> Result:
         mark = time.perf_counter()

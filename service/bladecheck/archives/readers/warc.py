@@ -15,7 +15,7 @@ from bladecheck.archives.containers.gzip_stream import SeekableGzip
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.containers.streams import DAMAGE
 from bladecheck.archives.dates import parse_date
-from bladecheck.archives.item import Item, Place
+from bladecheck.archives.item import Item, Place, Status
 from bladecheck.archives.names import is_picture_name
 from bladecheck.archives.post import Post, platform_of
 from bladecheck.archives.values import clean
@@ -144,7 +144,7 @@ class WarcReader:
         # Only after reading: asking for the place moves warcio past the record.
         item = self._judged(source, post, name, url, head, opened, records.get_record_offset(), _claim(record))
         digest = record.rec_headers.get_header("WARC-Payload-Digest")
-        if digest and item.opener:
+        if digest and item.opener and item.status == Status.PRESENT:
             known.pictures.setdefault(digest, (name, item.opener))
         elif digest:
             known.others.add(digest)
@@ -157,7 +157,8 @@ class WarcReader:
             opener = partial(_record_bytes, opened, name, offset, source.limits.member_bytes)
             return post.stored(0, source, name, media_url=url, opener=opener, extra={"record_offset": offset})
         if is_video(head) or claim.startswith("video/"):
-            return post.video(0, member=name, media_url=url)
+            opener = partial(_record_bytes, opened, name, offset, source.limits.member_bytes)
+            return post.video(0, member=name, media_url=url, opener=opener)
         if not head and (claim.startswith("image/") or is_picture_name(url)):
             return post.missing(0, "the record is empty", member=name, media_url=url)
         what = f"said to be {claim}" if claim else "of no stated type"

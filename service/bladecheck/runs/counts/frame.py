@@ -72,6 +72,9 @@ def gather(rows: Iterable[Row], timezone: str, count: Count = "pictures", repost
         if row["is_repost"] and not reposts:
             frame.left_out["repost", account, posted[:4] if posted != UNKNOWN else posted] += 1
             continue
+        if row["status"] == "ok" and row.get("media_kind") == "video":  # the wall gives bare rows, of pictures only
+            frame.left_out["video", account, posted[:4] if posted != UNKNOWN else posted] += 1
+            continue
         if row["status"] != "ok":
             frame.left_out[row["status"], account, posted[:4] if posted != UNKNOWN else posted] += 1
             continue

@@ -15,7 +15,9 @@ from bladecheck.core.images import Picture, PictureLimits
 from bladecheck.core.preprocess import Spec
 from bladecheck.core.result import Result, failed
 from bladecheck.core.verdict import Policy
+from bladecheck.core.videos.reading import load as load_video
 from bladecheck.errors import PictureError, ServerError
+from bladecheck.file_formats import HEAD_BYTES, video_kind
 from bladecheck.runs import fingerprint
 from bladecheck.runs.engines import Claims, Failure, Outcome, Task, fetch_bytes
 from bladecheck.runs.engines.client import Client, Refused
@@ -83,6 +85,7 @@ class HttpEngine:
             self.model = {name: str(answer[name]) for name in ("name", "version", "sha256")}
             self.policy = {name: str(answer["policy"][name]) for name in ("name", "sha256")}
             self.card: dict[str, Any] = answer["card"]
+            self._videos = bool(answer.get("videos"))
             known = {field.name for field in fields(Spec)}
             self._at_least = Spec(**{k: v for k, v in self.card["preprocess"].items() if k in known}).at_least
         except Refused as error:
@@ -136,10 +139,13 @@ class HttpEngine:
         return outcomes + [self._outcome(one, result) for one, result in zip(sent, self._ask(sent), strict=True)]
 
     def _refusal(self, data: bytes) -> Result | None:
+        film, videos = video_kind(data[:HEAD_BYTES]), self._limits.video
+        if film and self._videos and videos and len(data) <= videos.max_bytes:
+            return None
         if data and len(data) <= self._limits.max_bytes and images.sniff(data):
             return None
         try:
-            images.load(data, self._limits)
+            (load_video if film and self._videos else images.load)(data, self._limits)
         except PictureError as error:
             return failed(data, error, self.model, self._policy)
         return None

@@ -71,4 +71,6 @@ class LocalEngine:
             result = failed(data, known, self.model, self._policy)
             return Outcome(task, digest.hexdigest(), len(data), result)
         result = succeeded(picture, verdict, self.model, self._policy)
-        return Outcome(task, digest.hexdigest(), len(data), result, self._pdq(picture) if self._pdq else None)
+        # A video has no one picture that another could be like.
+        still = picture.timeline is None
+        return Outcome(task, digest.hexdigest(), len(data), result, self._pdq(picture) if self._pdq and still else None)

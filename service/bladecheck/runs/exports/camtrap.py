@@ -40,6 +40,7 @@ OBSERVATIONS = (
     Column("classificationTimestamp", "time", "When this run's last session ended, UTC."),
     Column("classificationProbability", "number", "Calibrated probability of a knife."),
 )
+KINDS = {"picture": "image", "video": "video"}
 TYPES = {"text": "string", "time": "datetime", "boolean": "boolean", "number": "number"}
 
 
@@ -63,7 +64,7 @@ def _media(row: Row) -> dict[str, Any]:
         "filePath": where,
         "filePublic": False,
         "fileName": (where or "").rsplit("/", 1)[-1],
-        "fileMediatype": f"image/{row['format'].lower()}" if row["format"] else None,
+        "fileMediatype": f"{KINDS[row['media_kind']]}/{row['format'].lower()}" if row["format"] else None,
         "mediaComments": None if row["status"] == "ok" else f"{row['status']}: {row['error_detail'] or ''}".strip(": "),
     }
 

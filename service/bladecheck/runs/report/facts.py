@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bladecheck.runs.columns import Row
-from bladecheck.runs.summary import ALL, UNKNOWN, Summary, months_between
+from bladecheck.runs.summary import ALL, UNKNOWN, Summary, is_video, months_between
 
 BINS, LARGEST = 20, 10
 
@@ -34,6 +34,8 @@ def gather(rows: Iterable[Row], timezone: str) -> Facts:
         facts.dates[row["posted_at_source"] if row["posted_at"] else "none"] += 1
         if row["status"] != "ok":
             facts.examples.setdefault((row["status"], row["error_code"] or row["status"]), row)
+            continue
+        if is_video(row):
             continue
         if not row["is_repost"]:
             facts.scores[min(BINS - 1, int(row["score_knife"] * BINS))] += 1

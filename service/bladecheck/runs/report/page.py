@@ -23,7 +23,7 @@ MOST_ACCOUNTS, MOST_WARNINGS = 30, 10
 ABOUT_ERRORS = {
     "remote": "Known by its address only: run again with --fetch to download it.",
     "missing_media": "The archive speaks of it and does not hold it.",
-    "video_skipped": "A video, which is not scored.",
+    "video_skipped": "A video, which was not looked at.",
     "not_an_image": "The archive has a file in its place that is no picture.",
 }
 

@@ -172,8 +172,9 @@ class Table:
 
     def _lines(self, rows: Iterable[Row]) -> Iterator[tuple[Any, ...]]:
         for row in rows:
-            if row["status"] != "ok":
-                self.without[row["status"]] = self.without.get(row["status"], 0) + 1
+            if row["status"] != "ok" or row["media_kind"] == "video":
+                why = "video" if row["status"] == "ok" else row["status"]
+                self.without[why] = self.without.get(why, 0) + 1
                 continue
             words = " ".join(row[name] or "" for name in ("text", "alt_text", "member")).casefold()
             kind = (row["kind"] or NOT_SURE) if row["decision"] == "hold" else ""

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
 from bladecheck.core.images import PictureLimits
+from bladecheck.core.videos.reading import clock, frame_at
 from bladecheck.errors import BladecheckError
 from bladecheck.web.pages import approval, copies, previews, wording
 from bladecheck.web.pages.approval import Checked
@@ -63,6 +64,7 @@ class Card:
     preview: Preview | None = None
     copy: Copy | None = None
     thumbnail: str = ""
+    moment: str = ""
     same_as: str = ""
 
     @property
@@ -77,7 +79,7 @@ class Card:
 
     @property
     def animated(self) -> bool:
-        return bool(self.checked.result["image"].get("frames", 1) > 1)
+        return bool(self.checked.result["image"].get("frames", 1) > 1) and "video" not in self.checked.result
 
     @property
     def areas(self) -> str:
@@ -100,14 +102,20 @@ async def make(data: bytes, checked: Checked, anchor: str, workers: Workers, lim
     result, policy = checked.result, workers.policy
     suggestions = (
         Suggestion("Post without the picture", wording.post(result, policy) or "", wording.POST_HINT),
-        Suggestion("Alt text", wording.alt_text(result, policy) or "", wording.ALT_HINT),
+        # Of a video there is no copy that the text could describe.
+        Suggestion("Alt text", "" if "video" in result else wording.alt_text(result, policy) or "", wording.ALT_HINT),
     )
     showable = _showable(result)
+    if video := result.get("video"):
+        # Of a video the frame that decided is shown, with its marks; there is no copy of it to post.
+        still = await _attempt(workers.run(_still, data, video["frame_at"], limits))
+        data, showable = still or b"", showable and still is not None
     preview = await _attempt(_preview(data, result, workers, limits)) if showable else None
-    copy = await _attempt(_copy(data, checked, workers, limits, key)) if showable else None
+    copy = await _attempt(_copy(data, checked, workers, limits, key)) if showable and not video else None
     thumbnail = await _attempt(workers.run(previews.thumbnail, data, limits)) if showable else None
-    missing = [wording.NO_PREVIEW] if showable and preview is None else []
-    missing += [wording.NO_COPY] if copy is None and copies.shows_knife(result) else []
+    missing = [wording.NO_PREVIEW] if _showable(result) and preview is None else []
+    if copies.shows_knife(result) and copy is None:
+        missing.append(wording.NO_VIDEO_COPY if video else wording.NO_COPY)
     return Card(
         anchor=anchor,
         checked=checked,
@@ -123,6 +131,7 @@ async def make(data: bytes, checked: Checked, anchor: str, workers: Workers, lim
         preview=preview,
         copy=copy,
         thumbnail=thumbnail or "",
+        moment=wording.moment(video) if video else "",
     )
 
 
@@ -132,6 +141,9 @@ def facts(checked: Checked) -> list[SummaryRow]:
     rows = [SummaryRow(f"Score: {label}", f"{score:.3f}") for label, score in result.get("scores", {}).items()]
     if "width" in image:
         rows.append(SummaryRow("Picture", f"{image['format']}, {image['width']} × {image['height']} pixels"))
+    if video := result.get("video"):
+        rows.append(SummaryRow("Video", wording.looked_at(video)))
+        rows.append(SummaryRow("Frame that decided", f"at {clock(video['frame_at'])}"))
     if result["status"] == "failed":
         rows.append(SummaryRow("Error", f"{result['error']['code']}: {result['error']['detail']}"))
     rows.append(SummaryRow("Checked at", readable(checked.checked_at)))
@@ -167,9 +179,18 @@ async def _attempt(work: Coroutine[Any, Any, T]) -> T | None:
 
 async def _preview(data: bytes, result: dict[str, Any], workers: Workers, limits: PictureLimits) -> Preview:
     # An animation's map belongs to its worst frame, which need not be the one that is shown.
-    still = result["image"]["frames"] == 1
+    still = result["image"]["frames"] == 1 or "video" in result
     evidence = result.get("evidence") if copies.shows_knife(result) and still else None
     return await workers.run(previews.preview, data, evidence, limits)
+
+
+def _still(data: bytes, seconds: float, limits: PictureLimits) -> bytes:
+    """The frame of a video at this time, as a JPEG file.
+
+    Raises:
+        PictureError: if it can't be read.
+    """
+    return previews.jpeg(frame_at(data, seconds, limits), 95)
 
 
 async def _copy(data: bytes, checked: Checked, workers: Workers, limits: PictureLimits, key: bytes) -> Copy:

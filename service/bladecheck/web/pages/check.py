@@ -102,6 +102,7 @@ def _start(request: Request, problem: PageProblem | None = None) -> HTMLResponse
         most_pixels=settings.picture_max_pixels,
         most_together=settings.max_body_bytes,
         in_size=in_size,
+        videos=wording.videos(settings),
         **_around(request, []),
     )
 

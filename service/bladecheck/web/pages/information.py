@@ -25,6 +25,7 @@ async def help_(request: Request) -> HTMLResponse:
         answers=list(wording.ANSWERS.values()),
         limits=_limits(request),
         most=MOST,
+        videos=wording.videos(request.app.state.settings),
         policy=policy,
         policy_words=wording.policy_words(policy),
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bladecheck.core.taxonomy import BLADE_WORDS, WEAPON_WORDS, Decision
 from bladecheck.core.verdict import Policy
+from bladecheck.core.videos.reading import clock
+from bladecheck.web.settings import Settings
 
 SERVICE = "Bladecheck"
 
@@ -79,6 +81,19 @@ STEPS: dict[str, tuple[str, ...]] = {
         "Try again with another copy of it.",
     ),
 }
+VIDEO_STEPS: dict[str, tuple[str, ...]] = {
+    Decision.HOLD: ("Ask whether the post needs a video at all. Words are often enough.",),
+    Decision.CHECK: (
+        "Play the video and look, first at the time that is named under the frame.",
+        "If you see a knife or another weapon, treat the video as “Hold”.",
+        "If you do not, you can post it under your usual rules. Write down who decided.",
+    ),
+    Decision.CLEAR: (
+        "Watch the video once yourself, from start to end: what shows for a moment only can be missed.",
+        "You can then post it under your usual rules.",
+    ),
+    Decision.CANNOT_JUDGE: ("Do not take this as “Clear”. Watch the video yourself.",),
+}
 BESIDE_POLICY: dict[str, tuple[str, ...]] = {
     Decision.HOLD: ("If you use a blurred or cropped copy, look at it yourself before you post it.",),
     Decision.CHECK: ("Show the picture and look at it, first at any area that is marked.", "Write down who decided."),
@@ -86,6 +101,11 @@ BESIDE_POLICY: dict[str, tuple[str, ...]] = {
     Decision.CANNOT_JUDGE: (),
 }
 """Steps that a policy's own advice does not make superfluous."""
+VIDEO_BESIDE_POLICY: dict[str, tuple[str, ...]] = {
+    **BESIDE_POLICY,
+    Decision.HOLD: (),
+    Decision.CHECK: (VIDEO_STEPS[Decision.CHECK][0], "Write down who decided."),
+}
 
 APPROVAL = "Your policy asks for approval: make a record with the name of who approves it and why."
 
@@ -117,6 +137,10 @@ PLACE = "This file names the place where the picture was taken. Use a copy witho
 GPS = "This file says where the picture was taken. Use a copy without that before you post."
 GPS_HAS_COPY = "This file says where the picture was taken. The copy below does not."
 NO_PREVIEW = "The picture could not be shown here. Open the file to look at it."
+NO_VIDEO_COPY = (
+    "There is no copy of a video to post here. Cut out the scenes with the weapon or cover it in a video editor, watch "
+    "the new video from start to end, and check it again."
+)
 NO_COPY = "A blurred copy could not be made. Check the picture again, or blur or crop it by other means."
 COPY_BUTTON = {
     "touched": "Download the covered copy",
@@ -195,7 +219,10 @@ STATEMENT = (
 
 def answer(result: Mapping[str, Any]) -> AnswerWords:
     """The wording of a result's decision."""
-    return ANSWERS[result["decision"]]
+    words = ANSWERS[result["decision"]]
+    if "video" in result:
+        return replace(words, title=words.title.replace("picture", "video"))
+    return words
 
 
 def reasons(result: Mapping[str, Any]) -> list[str]:
@@ -206,10 +233,45 @@ def reasons(result: Mapping[str, Any]) -> list[str]:
 def steps(result: Mapping[str, Any], policy: Policy) -> list[str]:
     """What to do next, in order."""
     decision = result["decision"]
-    found = list((BESIDE_POLICY if policy.wording.get(decision) else STEPS)[decision])
+    usual, beside = (VIDEO_STEPS, VIDEO_BESIDE_POLICY) if "video" in result else (STEPS, BESIDE_POLICY)
+    found = list((beside if policy.wording.get(decision) else usual)[decision])
     if policy.approver_required and decision != Decision.CLEAR:
         found.append(APPROVAL)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class VideoWords:
+    """What may be sent of videos, in words; `bytes` as a number."""
+
+    size: str
+    minutes: str
+    frames: int
+    bytes: int
+
+
+def videos(settings: Settings) -> VideoWords | None:
+    """What may be sent of videos; None where they are not looked at."""
+    if not settings.looks_at_videos:
+        return None
+    most, minutes = settings.video_max_bytes, settings.video_max_seconds / 60
+    length = "1 minute" if minutes == 1 else f"{minutes:g} minutes"
+    return VideoWords(f"{most // 2**20} MB", length, settings.video_frames, most)
+
+
+def looked_at(video: Mapping[str, Any]) -> str:
+    """How closely a video was looked at."""
+    count = video["frames_looked_at"]
+    frames = "1 frame was" if count == 1 else f"{count} frames were"
+    return f"{clock(video['seconds'])} long; {frames} looked at, at most {video['longest_gap']:.1f} seconds apart"
+
+
+def moment(video: Mapping[str, Any]) -> str:
+    """What stands under the frame of a video that is shown."""
+    return (
+        f"This is the frame at {clock(video['frame_at'])}, which the answer rests on. The video is {looked_at(video)}. "
+        "What shows only between them was not seen, and the sound was not heard: watch it from start to end."
+    )
 
 
 def advice(result: Mapping[str, Any], policy: Policy) -> str | None:

@@ -9,7 +9,7 @@ const PATIENCE = 4000;
 export class Choosing {
   constructor(form, input) {
     Object.assign(this, { form, input, rows: [], count: 0 });
-    this.limits = { most: Number(form.dataset.most), bytes: Number(form.dataset.mostBytes), pixels: Number(form.dataset.mostPixels) };
+    this.limits = { most: Number(form.dataset.most), bytes: Number(form.dataset.mostBytes), videoBytes: Number(form.dataset.mostVideoBytes || form.dataset.mostBytes), pixels: Number(form.dataset.mostPixels) };
     this.place = document.getElementById("chosen");
     this.heading = this.place.appendChild(element("h2", "govuk-heading-s bc-chosen__title"));
     this.list = this.place.appendChild(element("ul", "bc-chosen"));
@@ -82,7 +82,9 @@ export class Choosing {
   async inspect(row) {
     const { file } = row;
     const late = new Promise((resolve) => setTimeout(resolve, PATIENCE, 0));
-    row.problem = file.size > this.limits.bytes ? `${file.name} is larger than ${this.form.dataset.mostSize}. Save a smaller copy` : "";
+    const isVideo = file.type.startsWith("video/") && this.form.dataset.mostVideoBytes;
+    const [most, size] = isVideo ? [this.limits.videoBytes, this.form.dataset.mostVideoSize] : [this.limits.bytes, this.form.dataset.mostSize];
+    row.problem = file.size > most ? `${file.name} is larger than ${size}. Save a smaller copy` : "";
     if (!file.size) row.problem = `${file.name} is empty. Export or download it again`;
     if (!row.problem && !await isReadable(file)) row.problem = gone(file.name);
     if (!row.problem) {

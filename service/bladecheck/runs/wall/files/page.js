@@ -6,7 +6,7 @@ const grid = at("grid"), one = at("one"), timeline = at("timeline");
 const FIELDS = ["by", "decision", "kind", "account", "start", "end", "reposts", "mark", "words", "size"];
 const DECISIONS = { hold: "hold", check: "check", cannot_judge: "cannot judge", clear: "clear", waiting: "to be labelled" };
 const MONTHS = "January February March April May June July August September October November December".split(" ");
-const STATUSES = { failed: "could not be read", remote: "known by address only", missing_media: "not in the archive", video_skipped: "videos", not_an_image: "no pictures" };
+const STATUSES = { failed: "could not be read", remote: "known by address only", missing_media: "not in the archive", video_skipped: "videos that were skipped", video: "videos", not_an_image: "no pictures" };
 let known = null, found = null, page = 1, cluster = "", focus = 0, anchor = 0, asked = 0, all = false, opened = null;
 const chosen = new Set();
 
