@@ -64,7 +64,7 @@ $(SERVICE)/.made-serve: pyproject.toml constraints.txt | $(SERVICE)/bin/python
 	@touch $@
 
 $(SERVICE)/.made-test: $(SERVICE)/.made-serve
-	$(SERVICE)/bin/python $(INSTALL) --editable '.[serve,heic,video,archive,cloud,estimate,dev]'
+	$(SERVICE)/bin/python $(INSTALL) --editable '.[serve,heic,archive,cloud,estimate,pack,sign,video,dev]'
 	@$(SERVICE)/bin/python $(INSTALL) --editable '.[dedupe]' || \
 		echo "pdqhash could not be built here (it needs a C++ compiler): tests of near duplicates are skipped"
 	@touch $@

@@ -27,7 +27,7 @@ HEAD = header(
 
 
 def row(name: str, content: str | None = None, **more: Any) -> dict[str, Any]:
-    item = Item("pictures", "folder", f"{name}.jpg", status="present" if content else "remote")
+    item = Item("pictures", "folder", member=f"{name}.jpg", status="present" if content else "remote")
     record = row_record(row_id("folder", item, 0), "folder", item)
     return record | ({"sha256": sha256(content)} if content else {}) | more
 

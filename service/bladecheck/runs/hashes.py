@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,11 @@ class Hashes:
                 return True
             at += 1
         return False
+
+    def __iter__(self) -> Iterator[bytes]:
+        for left, right in zip(self._left, self._right, strict=True):
+            yield left.to_bytes(8, "big") + right.to_bytes(8, "big")
+        yield from self._loose
 
     def __len__(self) -> int:
         return len(self._left) + len(self._loose)
