@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
+from importlib.util import find_spec
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -189,7 +190,7 @@ def broken() -> dict[str, tuple[bytes, str]]:
         "json": (b'{"error": "rate limit"}', "not_an_image"),
         "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "not_an_image"),
         "pdf": (b"%PDF-1.7\n1 0 obj", "not_an_image"),
-        "mp4": (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41", "not_an_image"),
+        "mp4": (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41", "broken" if find_spec("av") else "not_an_image"),
         "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not_an_image"),
         "one byte": (b"\xff", "not_an_image"),
         "jpeg magic only": (b"\xff\xd8\xff", "broken"),

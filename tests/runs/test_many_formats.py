@@ -12,7 +12,7 @@ import pytest
 
 from archives.drawn_formats import DATED, SHARING, Drawn
 from bladecheck.runs.folder import RunFolder
-from bladecheck.runs.report.page import _notes
+from bladecheck.runs.report.page import _notes, _warnings
 from bladecheck.runs.summary import summarise
 from score_helpers import Score, exported
 
@@ -62,10 +62,8 @@ def test_notes_reach_the_report() -> None:
         "date_order": {"date in t.csv": "month first: 1 of 2"},
         "warnings": ["one was not read"],
     }
-    assert _notes({"sessions": [session]}) == [
-        "Dates of column date in t.csv were taken month first: 1 of 2.",
-        "one was not read",
-    ]
+    assert _notes([session]) == ["Dates of column date in t.csv were taken month first: 1 of 2."]
+    assert _warnings([session]) == ["one was not read"]
 
 
 def test_times_are_typed_as_utc_in_parquet(score: Score, pictures: Path, tmp_path: Path) -> None:

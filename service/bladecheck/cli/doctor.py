@@ -21,9 +21,12 @@ PURPOSES = {
     "serve": "the service and its page",
     "archive": "scoring archives, exports and reports",
     "estimate": "totals with intervals",
+    "cloud": "archives in object stores and on web servers",
     "dedupe": "finding near duplicates",
     "heic": "HEIC pictures",
     "video": "frames of videos",
+    "pack": "a model's bill of materials",
+    "sign": "signing models",
     "train": "training models",
 }
 
