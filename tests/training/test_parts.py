@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from bladecheck.core import weights
 from bladecheck.core.bundle import Looks, Outputs
@@ -320,6 +321,19 @@ def test_objects_on_white_are_cut_out() -> None:
     assert np.asarray(alpha)[45, 60] > 250
     assert np.asarray(alpha)[5, 5] == 0
     assert cut_out(Image.new("RGB", (120, 90), (90, 90, 90))) is None
+
+
+def test_areas_are_scikit_learns() -> None:
+    rng = np.random.default_rng(6)
+    for digits in (0, 1, 6):  # few digits: ties
+        known = rng.integers(0, 2, 90)
+        score = np.round(rng.normal(known, 1.5), digits)
+        assert metrics.auc(known, score) == pytest.approx(roc_auc_score(known, score), abs=1e-12)
+        assert metrics.average_precision(known, score) == pytest.approx(
+            average_precision_score(known, score), abs=1e-12
+        )
+    assert np.isnan(metrics.auc(np.ones(3, int), score[:3]))
+    assert np.isnan(metrics.average_precision(np.zeros(3, int), score[:3]))
 
 
 def test_interval_covers_and_counts() -> None:
