@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,10 @@ from bladecheck_training import (
     export,
     frozen,
     manifest,
+    metrics,
     padding,
     pipeline,
+    settle,
     student,
     train,
     views,
@@ -281,3 +284,24 @@ def test_rows_are_what_the_labels_say(labelled: Path) -> None:
     assert rows[2].blade == "zombie"
     assert rows[2].features["serrated"] == 1
     assert rows[1].features["serrated"] is None
+
+
+def test_settling_changes_the_knife_score_alone(exported: Path, config_file: Path, tmp_path: Path) -> None:
+    copy, base = Path(shutil.copytree(exported, tmp_path / "thin")), config.read(config_file)
+    looks = dataclasses.replace(base.looks, combine="first_and_max")
+    chosen = dataclasses.replace(base, looks=looks, model=dataclasses.replace(base.model, version="0.0.2"))
+    rows = [row for row in manifest.load(chosen.data) if row.split in ("dev", "police")]
+    made, before = settle.settle(copy, rows, chosen, settle.read_looks(copy, rows)), bundle.load(exported)
+    assert made.manifest.preprocess.looks is not None
+    assert made.manifest.preprocess.looks.combine == "first_and_max"
+    assert (made.manifest.version, made.sha256 != before.sha256) == ("0.0.2", True)
+    for name in ("gun", "other_weapon"):
+        assert made.manifest.thresholds.labels[name] == before.manifest.thresholds.labels[name]
+    title = next(title for title in made.manifest.metrics if title.startswith("dev"))
+    then, now = before.manifest.metrics[title], made.manifest.metrics[title]
+    assert now["kinds"] == then["kinds"]
+    classifier, dev = Classifier(made), [row for row in rows if row.split == "dev"]
+    raw = [classifier.classify_one(classifier.load(row.path.read_bytes())).scores.raw["knife"] for row in dev]
+    measured = metrics.auc(np.array([row.knife for row in dev]), np.array(raw))
+    assert now["knife_auc"]["value"] == pytest.approx(measured, abs=1e-3)
+    assert "# thin 0.0.2" in (copy / "README.md").read_text()
