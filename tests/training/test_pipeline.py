@@ -286,15 +286,16 @@ def test_rows_are_what_the_labels_say(labelled: Path) -> None:
     assert rows[1].features["serrated"] is None
 
 
-def test_settling_changes_the_knife_score_alone(exported: Path, config_file: Path, tmp_path: Path) -> None:
-    copy, base = Path(shutil.copytree(exported, tmp_path / "thin")), config.read(config_file)
+def test_settling_changes_the_knife_score_alone(gone_on: tuple[pipeline.Run, bundle.Bundle], tmp_path: Path) -> None:
+    run, before = gone_on
+    copy, base = Path(shutil.copytree(before.path, tmp_path / "further")), run.config
     looks = dataclasses.replace(base.looks, combine="first_and_max")
-    chosen = dataclasses.replace(base, looks=looks, model=dataclasses.replace(base.model, version="0.0.2"))
+    chosen = dataclasses.replace(base, looks=looks, model=dataclasses.replace(base.model, version="0.0.3"))
     rows = [row for row in manifest.load(chosen.data) if row.split in ("dev", "police")]
-    made, before = settle.settle(copy, rows, chosen, settle.read_looks(copy, rows)), bundle.load(exported)
+    made = settle.settle(copy, rows, chosen, settle.read_looks(copy, rows))
     assert made.manifest.preprocess.looks is not None
     assert made.manifest.preprocess.looks.combine == "first_and_max"
-    assert (made.manifest.version, made.sha256 != before.sha256) == ("0.0.2", True)
+    assert (made.manifest.version, made.sha256 != before.sha256) == ("0.0.3", True)
     for name in ("gun", "other_weapon"):
         assert made.manifest.thresholds.labels[name] == before.manifest.thresholds.labels[name]
     title = next(title for title in made.manifest.metrics if title.startswith("dev"))
@@ -304,4 +305,9 @@ def test_settling_changes_the_knife_score_alone(exported: Path, config_file: Pat
     raw = [classifier.classify_one(classifier.load(row.path.read_bytes())).scores.raw["knife"] for row in dev]
     measured = metrics.auc(np.array([row.knife for row in dev]), np.array(raw))
     assert now["knife_auc"]["value"] == pytest.approx(measured, abs=1e-3)
-    assert "# thin 0.0.2" in (copy / "README.md").read_text()
+    assert f"# {made.manifest.name} 0.0.3" in (copy / "README.md").read_text()
+
+
+def test_a_cross_validated_knife_score_is_not_settled(exported: Path, config_file: Path) -> None:
+    with pytest.raises(ValueError, match="not gone on from a parent"):
+        settle.settle(exported, [], config.read(config_file), {})

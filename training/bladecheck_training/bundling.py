@@ -106,7 +106,7 @@ def _manifest(
             "chosen_for": chosen_for(config.targets),
         },
         "gates": {"min_side": 32, "min_contrast": 6},
-        "files": {name: _sha256(folder / name) for name in export.files(folder)},
+        "files": {},
         "parent": facts.parent,
         "embedding_range": {"limit": facts.limit, "share": novelty.SHARE, "measure": "beside"},
         "data": counts(list(library.rows.values()), used) | {
@@ -120,7 +120,13 @@ def _manifest(
         "metrics": facts.metrics,
         "limits": config.card.limits,
     }  # fmt: skip
-    (folder / bundle.MANIFEST).write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+    state(folder, value)
+
+
+def state(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write bundle.json, with the hashes of the folder's files as they are now."""
+    manifest["files"] = {name: _sha256(folder / name) for name in export.files(folder)}
+    (folder / bundle.MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
 
 
 def looks(config: Config, fitted: Fitted) -> dict[str, Any]:

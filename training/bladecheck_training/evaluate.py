@@ -111,7 +111,7 @@ def fit(sets: Sequence[Scored], config: Config) -> Fitted:
     features = {name: _platt(sets, FEATURE.start + index, _featured(name)) for index, name in enumerate(FEATURES)}
     warmth, blade_sure = _kinds(sets, BLADE, BLADES, lambda row: row.blade, targets.wrong_kind)
     weapon_warmth, weapon_sure = _kinds(sets, WEAPON, WEAPONS, lambda row: row.weapon, targets.wrong_kind)
-    bands = {"knife": band([_held_out(s.known, labels["knife"]) for s in sets], targets)}
+    bands = {"knife": _knife_band(sets, labels["knife"], targets)}
     for index, name in enumerate(LABELS):
         if name != "knife":
             bands[name] = _gate(sets, index, labels[name], _labelled(name), targets)
@@ -123,8 +123,12 @@ def fit(sets: Sequence[Scored], config: Config) -> Fitted:
 def knife_fitted(fitted: Fitted, sets: Sequence[Scored], targets: Targets) -> Fitted:
     """The same but for the knife score, whose calibration and thresholds are chosen on these sets."""
     knife = _platt(sets, KNIFE, _labelled("knife"))
-    bands = fitted.bands | {"knife": band([_held_out(scored.known, knife) for scored in sets], targets)}
+    bands = fitted.bands | {"knife": _knife_band(sets, knife, targets)}
     return replace(fitted, labels=fitted.labels | {"knife": knife}, bands=bands)
+
+
+def _knife_band(sets: Sequence[Scored], knife: Platt, targets: Targets) -> tuple[float, float]:
+    return band([_held_out(scored.known, knife) for scored in sets], targets)
 
 
 def look_again(sets: Sequence[Scored], config: Config) -> Rule:

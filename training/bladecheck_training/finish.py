@@ -62,13 +62,7 @@ def ship(study: Study, write: Callable[[Path], export.Written], target: Path, pa
     measured = measure(sets, fitted, bool(study.kept))
     maps, occupied = mapped(study, found)
     measured |= maps | compression(study, target, written, sets, fitted) | left_out.measured(study)
-    measured |= {
-        f"slices of {name}{SEEN if study.kept and name == 'police' else ''}": evaluate.slices(
-            sets[name].by(fitted.rule), fitted
-        )
-        for name in sets
-        if name != "unseen"
-    }
+    measured |= sliced(sets, fitted, bool(study.kept))
     notes = {
         "views of training pictures": len(study.training_views(())),
         "largest difference of the graph's logits from torch's": f"{written.difference:.1e}",
@@ -108,6 +102,15 @@ def measure(sets: dict[str, Scored], fitted: Fitted, kept: bool = False) -> dict
             every = scored.by(replace(fitted.rule, again_from=0.0, again_to=1.0))
             result[f"{titles[name]}, if every picture had all looks"] = evaluate.brief(every, fitted)
     return result
+
+
+def sliced(sets: dict[str, Scored], fitted: Fitted, kept: bool = False) -> dict[str, Any]:
+    """The card's tables of slices; `kept` as for `measure`."""
+    return {
+        f"slices of {name}{SEEN if kept and name == 'police' else ''}": evaluate.slices(scored.by(fitted.rule), fitted)
+        for name, scored in sets.items()
+        if name != "unseen"
+    }
 
 
 def mapped(study: Study, found: dict[str, Any]) -> tuple[dict[str, Any], float]:

@@ -5,7 +5,6 @@ Each changes files and with them the bundle's identity: raise its version, and n
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,7 +20,7 @@ from bladecheck.core.classifier import Classifier
 from bladecheck.core.golden import replay
 from bladecheck.core.preprocess import prepare
 from bladecheck.core.weights import HEADS
-from bladecheck_training import card, export, novelty
+from bladecheck_training import bundling, card, export, novelty
 from bladecheck_training.bundling import GRAPH_AUTHOR, GRAPH_LICENCE
 
 LEAST = 100
@@ -78,14 +77,8 @@ def manifest_of(folder: Path, version: str | None) -> dict[str, Any]:
 
 def written(folder: Path, manifest: dict[str, Any]) -> Bundle:
     """bundle.json with the hashes of the files as they are now, and its card; the golden pictures must still agree."""
-    stated(folder, manifest)
+    bundling.state(folder, manifest)
     made = bundle.load(folder)
     replay(Classifier(made))
     (folder / "README.md").write_text(card.render(made))
     return made
-
-
-def stated(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write bundle.json with the hashes of the files as they are now."""
-    manifest["files"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in manifest["files"]}
-    (folder / bundle.MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.progress import track
@@ -19,16 +17,15 @@ from bladecheck.core import bundle
 from bladecheck.core.bundle import Bundle
 from bladecheck.core.classifier import Classifier
 from bladecheck.core.preprocess import prepare, prepare_part
-from bladecheck_training import bundling, evaluate, restate
+from bladecheck_training import bundling, evaluate, finish, restate
 from bladecheck_training.calibrate import Platt
 from bladecheck_training.config import Config
 from bladecheck_training.evaluate import Fitted, Scored
 from bladecheck_training.looks import Rule
 from bladecheck_training.manifest import Row
 
-FIRST, EVERY = ", by the first look alone", ", if every picture had all looks"
 OTHERWISE = ("kinds", "gun", "other_weapon")
-"""Of a set that was cross-validated these are measures of heads that are no longer at hand."""
+"""These are measures of heads that were cross-validated and are no longer at hand."""
 
 
 def settle(folder: Path, rows: Sequence[Row], config: Config, looks: Mapping[str, evaluate.Logits]) -> Bundle:
@@ -38,8 +35,14 @@ def settle(folder: Path, rows: Sequence[Row], config: Config, looks: Mapping[str
         folder: of a bundle with looks; files in it are replaced.
         rows: of the splits dev and police.
         looks: by split "dev" and "police" logits [N, J, WIDTH] of the whole and each crop, in the order of `rows`.
+
+    Raises:
+        ValueError: the bundle's knife score was cross-validated, by heads whose looks can't be had from the bundle.
     """
     found = restate.manifest_of(folder, config.model.version)
+    if finish.KEPT["police"] not in found["metrics"]:
+        raise ValueError(f"{folder} was not gone on from a parent: its knife score was cross-validated, and those "
+                         "heads are not in it. Set [looks] combine and export it from its run.")  # fmt: skip
     fitted = _fitted(bundle.load(folder), config)
     sets = {
         name: Scored([row for row in rows if row.split == name], looks[name], fitted.rule, config.data.tools)
@@ -50,12 +53,17 @@ def settle(folder: Path, rows: Sequence[Row], config: Config, looks: Mapping[str
     found["calibration"]["labels"]["knife"] = bundling.platt(fitted.labels["knife"])
     check, hold = fitted.bands["knife"]
     found["thresholds"]["labels"]["knife"] = {"check": check, "hold": hold}
-    found["metrics"] = {title: _measured(title, old, sets, fitted) for title, old in found["metrics"].items()}
+    sets |= {"unseen": sets["police"]}  # other heads, but the same knife score
+    fresh = finish.measure(sets, fitted, kept=True) | finish.sliced(sets, fitted, kept=True)
+    found["metrics"] = {
+        title: fresh[title] | {key: old[key] for key in OTHERWISE if key in old} if title in fresh else old
+        for title, old in found["metrics"].items()
+    }
     found["thresholds"]["chosen_for"] = bundling.chosen_for(config.targets)
     found["summary"], found["limits"] = config.card.summary, config.card.limits
     told = {"config": bundling.plain(config), "commit": bundling.commit(), "tried": list(config.card.tried)}
     found["training"] |= told
-    restate.stated(folder, found)
+    bundling.state(folder, found)
     cases = bundling.golden(Classifier(bundle.load(folder)))
     (folder / bundle.GOLDEN).write_text(json.dumps({"cases": cases}, indent=1))
     return restate.written(folder, found)
@@ -91,21 +99,3 @@ def _fitted(made: Bundle, config: Config) -> Fitted:
         weapon_sure=thresholds.weapon_sure,
         rule=Rule(again.again_from, again.again_to, again.kinds, config.looks.combine, first),
     )
-
-
-def _measured(title: str, old: Any, sets: Mapping[str, Scored], fitted: Fitted) -> Any:
-    """One table of the card, anew where the knife score stands in it."""
-    name = next((key for key in ("police", "dev") if key in title.split(",")[0].split(":")[0]), None)
-    if name is None:
-        return old
-    mine, others = sets[name], [known for key, known in sets.items() if key != name]
-    if title.startswith("slices"):
-        return evaluate.slices(mine, fitted)
-    if title.endswith(EVERY):
-        every = replace(fitted.rule, again_from=0.0, again_to=1.0)
-        return evaluate.brief(mine.by(every), fitted) | {"kinds": old["kinds"]}
-    if title.endswith(FIRST):
-        mine, others = mine.once, [other.once for other in others]
-    return evaluate.summary(mine, fitted, [other.known for other in others]) | {
-        key: old[key] for key in OTHERWISE if key in old
-    }

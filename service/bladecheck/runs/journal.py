@@ -14,7 +14,7 @@ import os
 import re
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -100,6 +100,17 @@ def encode(record: Record, number: int) -> bytes:
     """One line of the journal: the record, the line's number (growing, from 1) and the checksum of all that."""
     body = ENCODER.encode(record).encode("utf-8", "replace")[:-1] + b',"n":%d' % number
     return body + b',"crc":"%08x"}\n' % zlib.crc32(body)
+
+
+def follow(path: Path, take: Callable[[Record], object]) -> int:
+    """Give the records of a file in order to `take`, none if there is no file yet; how many lines are damaged."""
+    damaged = 0
+    for record in read(path) if path.exists() else ():
+        if record is None:
+            damaged += 1
+        else:
+            take(record)
+    return damaged
 
 
 def read(path: Path) -> Iterator[Record | None]:

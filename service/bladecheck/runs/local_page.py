@@ -95,6 +95,14 @@ class LocalPage:
         finally:
             self._server.server_close()
 
+    def attend(self, invitation: str, farewell: str) -> None:
+        """Print where to look, answer until Ctrl-C, and print what then counts."""
+        print(invitation, flush=True)
+        try:
+            self.serve()
+        except KeyboardInterrupt:
+            print(f"\n{farewell}")
+
     def stop(self) -> None:
         self._server.shutdown()
 

@@ -82,9 +82,9 @@ def opened(paths: Sequence[Path], limits: ArchiveLimits) -> list[Source]:
     for path in paths:
         alone = len(paths) == 1 or not path.is_file()
         sources += open_sources(path, limits) if alone else [_open_or_lose(path, limits)]
-    if sources and all(isinstance(source, LostSource) for source in sources):
-        first = sources[0]
-        raise ArchiveError(f"{first.path.name} {first.why}" if isinstance(first, LostSource) else "")
+    lost = [source for source in sources if isinstance(source, LostSource)]
+    if lost and len(lost) == len(sources):
+        raise ArchiveError(f"{lost[0].path.name} {lost[0].why}")
     return sources
 
 

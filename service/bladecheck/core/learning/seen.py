@@ -128,17 +128,17 @@ class Looked:
             unsure = score < self._looks.again_to
             usable |= (self._kind == CROP) & unsure & (score >= self._looks.again_from)
             usable |= (self._kind == PART) & unsure
-        x = self.x
+        # Of each look the other half of what decides with it: itself, or the whole that its crop is averaged with.
+        half = np.arange(len(logits))
         if self._looks and self._looks.combine == "first_and_max":
-            halved = usable & (self._kind == CROP)
             # The highest of the means of the whole and each crop is the mean of the whole and the highest crop.
-            x = np.where(halved[:, None], (x[self._first] + x) / 2, x)
-            logits = np.where(halved, (logits[self._first] + logits) / 2, logits)
+            half = np.where(self._kind == CROP, self._first, half)
+            logits = (logits + logits[half]) / 2
         effective = np.where(usable, logits, -np.inf)
         order = np.lexsort((effective, self.picture))
         last = np.flatnonzero(np.append(np.diff(self.picture[order]) > 0, True))
         chosen = order[last]
-        return x[chosen], logits[chosen]
+        return (self.x[chosen] + self.x[half[chosen]]) / 2, logits[chosen]
 
     @property
     def whole(self) -> Floats:

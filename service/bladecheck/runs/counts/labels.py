@@ -77,12 +77,7 @@ class Labels:
 def read(path: Path) -> Labels:
     """The answers that stand in a file; none if there is no file yet."""
     labels = Labels()
-    if path.exists():
-        for record in journal.read(path):
-            if record is None:
-                labels.damaged += 1
-            else:
-                labels.take(record)
+    labels.damaged = journal.follow(path, labels.take)
     return labels
 
 

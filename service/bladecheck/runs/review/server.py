@@ -27,11 +27,10 @@ def serve(opened: Opened, who: str, role: Role, blur: bool = False, port: int = 
             return 0
         with Pictures(opened.folder, [row for row, _ in queue], archive) as pictures:
             page = make(queue, file, pictures, who, role, blur, port)
-            print(f"Label at {page.address} (keys 1 yes, 2 no, 3 can't tell). Ctrl-C ends it.", flush=True)
-            try:
-                page.serve()
-            except KeyboardInterrupt:
-                print(f"\nEvery answer is kept. Next: bladecheck estimate {opened.folder.path}")
+            page.attend(
+                f"Label at {page.address} (keys 1 yes, 2 no, 3 can't tell). Ctrl-C ends it.",
+                f"Every answer is kept. Next: bladecheck estimate {opened.folder.path}",
+            )
     return 0
 
 

@@ -71,11 +71,7 @@ class Marks:
 def read(path: Path) -> Marks:
     """The marks in a file; none if there is no file yet."""
     marks = Marks()
-    for record in journal.read(path) if path.exists() else ():
-        if record is None:
-            marks.damaged += 1
-        else:
-            marks.take(record)
+    marks.damaged = journal.follow(path, marks.take)
     return marks
 
 

@@ -205,11 +205,10 @@ def serve(run: Path, who: str, port: int = 0, archive: Path | None = None) -> in
     print(f"Reading {run}.", flush=True)
     with opened(run, who, archive) as wall:
         page = wall.page(port)
-        print(f"Look at {page.address} (only on this machine; the keys stand under Help). Ctrl-C ends it.", flush=True)
-        try:
-            page.serve()
-        except KeyboardInterrupt:
-            print(f"\nEvery mark is kept. As a table: bladecheck wall {run} --export marks.csv")
+        page.attend(
+            f"Look at {page.address} (only on this machine; the keys stand under Help). Ctrl-C ends it.",
+            f"Every mark is kept. As a table: bladecheck wall {run} --export marks.csv",
+        )
     return 0
 
 
