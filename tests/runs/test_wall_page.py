@@ -175,7 +175,9 @@ def test_months_filters_and_all_that_match(page: Page, run: Path) -> None:
     page.get_by_label("Words in the post").fill("SEIZED")
     page.keyboard.press("Enter")
     expect(page.locator(".tile")).to_have_count(7)
-    page.wait_for_load_state("networkidle")  # the account alone has as many: the words' answer may be yet to come
+    # The account alone has as many, so wait for what the words were asked for: the pictures and the months.
+    asked = "performance.getEntriesByType('resource').filter(one => one.name.includes('words=SEIZED'))"
+    page.wait_for_function(f"{asked}.length === 2")
     page.get_by_role("button", name="Choose all that match").click()
     expect(page.locator("#chosen")).to_contain_text("All 7 pictures that match are chosen, on every page.")
     page.locator("#m-again").click()
