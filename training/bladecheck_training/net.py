@@ -171,17 +171,36 @@ class GoingOn(nn.Module):
 
 
 class ConvNet(nn.Module):
-    """A convolutional timm backbone fed with uint8 pixels; patches are the cells of its last feature map."""
+    """A convolutional timm backbone fed with uint8 pixels; patches are the cells of its last feature map.
+
+    Args:
+        kept: so many of its first stages stay as they are (timm's EfficientNets: the stem, then `blocks`).
+        settled: norms keep their statistics, as they must where these were folded into the convolutions.
+    """
 
     mean: torch.Tensor
     std: torch.Tensor
 
-    def __init__(self, backbone: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def __init__(
+        self, backbone: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], kept: int = 0, settled: bool = False
+    ) -> None:
         super().__init__()
-        self.backbone = backbone
+        self.backbone, self.settled = backbone, settled
+        if kept:
+            parts: list[nn.Module] = [backbone.conv_stem, backbone.bn1, *backbone.blocks[:kept]]  # type: ignore[index, list-item]
+            for part in parts:
+                part.requires_grad_(False)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255)
         self.heads = Heads(backbone.num_features)  # type: ignore[arg-type]
+
+    def train(self, mode: bool = True) -> ConvNet:
+        """As torch's; norms whose statistics are settled stay as they are."""
+        super().train(mode)
+        for module in self.backbone.modules():
+            if isinstance(module, nn.BatchNorm2d) and self.settled:
+                module.eval()
+        return self
 
     def forward(self, pixels: torch.Tensor) -> Answer:
         """pixels uint8 [B, H, W, 3]."""
@@ -189,7 +208,7 @@ class ConvNet(nn.Module):
 
     def tuned(self, pixels: torch.Tensor) -> torch.Tensor:
         """What the heads read, the mean of all cells first, float [B, 1 + P, D]."""
-        x = (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std
+        x = (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std  # a view: stays laid out channels last
         grid: torch.Tensor = self.backbone.forward_features(x)  # type: ignore[operator]
         cells = grid.flatten(2).transpose(1, 2)
         return torch.cat([cells.mean(1, keepdim=True), cells], 1)

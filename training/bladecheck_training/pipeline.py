@@ -82,7 +82,10 @@ class Run:
 def prepare(run: Run) -> None:
     """Compress the frozen blocks and cache every view's tokens; a student uses its teacher's cache."""
     if run.is_student:
-        print(f"Nothing to prepare: {run.config.model.name} uses the views of {run.config.model.teacher}.")
+        if backbones.is_bundle(run.config.model.teacher):
+            student.prepare(run.config, run.library)
+        else:
+            print(f"Nothing to prepare: {run.config.model.name} uses the views of {run.config.model.teacher}.")
         return
     if parent := run.parent:
         trunk = parent.tapped(run.work / "trunk")
@@ -105,6 +108,7 @@ def study(run: Run) -> runs.Study:
         return runs.Study(run.config, run.library, views, inputs, run.work, columns, kept)
 
     def tokens(index: runs.Index) -> torch.Tensor:
+        assert views.middle is not None
         return torch.from_numpy(np.asarray(views.middle[index], np.float32))
 
     return runs.Study(run.config, run.library, views, tokens, run.work)
@@ -121,7 +125,7 @@ def network(run: Run) -> TransformerTop | ConvNet | GoingOn:
             going_on.heads.out.bias[BLADE] = 0
         return going_on
     if run.is_student:
-        return student.network(run.backbone())
+        return student.network(run.backbone(), run.config)
     return TransformerTop(run.backbone(), run.config.model.frozen_blocks)
 
 

@@ -199,6 +199,7 @@ def kept_inputs(cache: Cache) -> predict.Inputs:
     """What heads read if the parent's trunk is kept: its tokens and those of its middle."""
     tokens, middle = cache.tokens, cache.middle
     assert tokens is not None
+    assert middle is not None
 
     def both(index: Index) -> torch.Tensor:
         return torch.from_numpy(np.concatenate([tokens[index], middle[index]], 2).astype(np.float32))
@@ -240,11 +241,12 @@ def tuned_inputs(study: Study, net: nn.Module, batch: int = 32) -> predict.Input
     path, count = study.folder / "tuned.npy", len(study.cache.views)
     if not path.exists() or len(np.load(path, mmap_mode="r")) != count:
         temporary = path.with_suffix(".part.npy")
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=train.HALVES):
             shape = (count, *net.tuned(study.inputs(np.arange(1))).shape[1:])  # type: ignore[operator]
             tokens = np.lib.format.open_memmap(temporary, "w+", np.float16, shape)
-            for start in track(range(0, count, batch), "views through the trained trunk"):
-                index = np.arange(start, min(start + batch, count))
+            made = np.flatnonzero(study.cache.made)
+            for start in track(range(0, len(made), batch), "views through the trained trunk"):
+                index = made[start : start + batch]
                 tokens[index] = net.tuned(study.inputs(index)).float().numpy()  # type: ignore[operator]
         tokens.flush()
         temporary.replace(path)

@@ -1,4 +1,4 @@
-"""A small convolutional network that learns from the transformer's answers as well as from the labels."""
+"""A small convolutional network that learns from the labels, and from the answers of a run or of a bundle."""
 
 from __future__ import annotations
 
@@ -9,26 +9,44 @@ import torch
 from torch import nn
 
 from bladecheck.core import bundle, weights
-from bladecheck_training import cache, export, frozen, padding, runs
+from bladecheck_training import backbones, cache, export, frozen, padding, runs
+from bladecheck_training.cache import Trunk
 from bladecheck_training.config import Config
 from bladecheck_training.net import ConvNet
 from bladecheck_training.views import Library
 
 
-def network(backbone: nn.Module) -> ConvNet:
+ASKED = ("pool", "part")
+"""Kinds of views of which labels say little: a bundle that teaches is asked about these."""
+
+
+def network(backbone: nn.Module, config: Config) -> ConvNet:
     """Backbone and heads, with the backbone's own normalisation."""
     mean, std = frozen.normalisation(backbone)
-    return ConvNet(backbone, tuple(mean.tolist()), tuple(std.tolist()))
+    kept, settled = config.optimisation.kept_stages, backbones.is_bundle(config.model.weights)
+    return ConvNet(backbone, tuple(mean.tolist()), tuple(std.tolist()), kept, settled)
+
+
+def prepare(config: Config, library: Library) -> None:
+    """Render all views, and ask a bundle that teaches about those of `ASKED`."""
+    teacher = bundle.load(Path(config.model.teacher))
+    trunk = Trunk(teacher.model_path, {"logits": "logits"}, teacher.sha256, ASKED)
+    cache.build(Path(config.work) / "cache", library, trunk, config.spec, config.crops, config.threads)
 
 
 def study(config: Config, library: Library) -> runs.Study:
-    """The teacher's views as pixels, with the answers of the teacher that saw no police picture."""
-    folder = Path(config.model.teacher)
+    """Views as pixels, with a bundle's answers to some, or those of a run's network that saw no police picture to all."""
+    taught = backbones.is_bundle(config.model.teacher)
+    folder = Path(config.work if taught else config.model.teacher)
     views = cache.read(folder / "cache", library, config.spec, config.crops)
 
     def pixels(index: runs.Index) -> torch.Tensor:
         return torch.from_numpy(np.asarray(views.pixels[index]))
 
+    if taught:
+        names = bundle.load(Path(config.model.teacher)).manifest.outputs.names
+        columns = {name: place for place, name in enumerate(names)}
+        return runs.Study(config, library, views, pixels, folder, columns, pixels=True)
     teacher = torch.from_numpy(np.load(folder / runs.TEACHER))
     if len(teacher) != len(views.views):
         raise ValueError(
