@@ -215,6 +215,33 @@ def write_looking(folder: Path) -> Path:
     return folder
 
 
+def write_cascade(folder: Path) -> Path:
+    """Write a bundle that looks again, a quick one, and a cascade of both, side by side; return the cascade's folder.
+
+    The quick one is the same network under another calibration, half as sure of everything.
+    """
+    lender, quick, made = (folder / name for name in ("looking", "quick", "cascade"))
+    write_looking(lender)
+    write_looking(quick)
+    half = {"scale": 0.5, "shift": 0.25}
+    changed = json.loads((quick / bundle.MANIFEST).read_text()) | {"name": "quick"}
+    changed["calibration"] |= {"labels": dict.fromkeys(LABELS, half), "features": dict.fromkeys(FEATURES, half),
+                               "blade_temperature": 2.0}  # fmt: skip
+    (quick / bundle.MANIFEST).write_text(json.dumps(changed))
+    named = {path.name: {"name": path.name, "sha256": bundle.load(path).sha256} for path in (lender, quick)}
+
+    def cascade(files: dict[str, str]) -> dict[str, Any]:
+        first = named["quick"] | {"below": dict.fromkeys(LABELS, 0.2)}
+        return looking_manifest(files) | {"name": "cascade", "first": first, "lender": named["looking"]}
+
+    made.mkdir()
+    _write(made, {"cases": []}, cascade)
+    classifier = Classifier(bundle.load(made))
+    pictures = {"red": draw(RED), "grey": Image.new("RGB", (60, 60), (60, 60, 60))}
+    _write(made, {"cases": [golden_case(classifier, name, one) for name, one in pictures.items()]}, cascade)
+    return made
+
+
 def golden_case(classifier: Classifier, name: str, image: Image.Image) -> dict[str, Any]:
     """What the model says of a picture now, as golden.json keeps it."""
     data = encode(image)

@@ -7,12 +7,15 @@ heads.npz holds
              from there under the names head.weight and head.bias, so that other heads need no other graph;
     mean     float32 [D] and basis float32 [K, D] (and, of old, spread float32 [K + 1]), if the manifest has an
              `embedding_range`.
+A cascade has neither graph nor heads: it names two other bundles, of which the `first` settles what it is sure to be
+harmless, and the `lender` judges the rest; both are looked for beside it, then among the named ones.
 Loading refuses what it does not know: an unknown key, label, schema or a file whose sha256 differs.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -197,11 +200,31 @@ class EmbeddingRange(Strict):
     measure: Literal["spread", "beside"] = "spread"
 
 
+class Borrowed(Strict):
+    """Another bundle that this one works with."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class AskedFirst(Borrowed):
+    """The quick model of a cascade, which looks once at the whole picture.
+
+    Attributes:
+        below: a picture is settled, as this model says and without a further look, if its own calibrated score of each
+            of these labels lies below the value given.
+    """
+
+    below: dict[str, Probability]
+
+
 class Manifest(Strict):
     """bundle.json: what the service needs to run, then what a reader needs to trust or doubt the model.
 
     Attributes:
         parent: sha256 of the bundle that this one was adapted or trained on from.
+        first, lender: of a cascade, the model that is asked first, and the one whose graph, heads and looks are used
+            for the pictures that the first does not settle.
     """
 
     schema_: Literal["bladecheck-bundle/1", "bladecheck-bundle/2"] = Field(alias="schema")
@@ -217,6 +240,8 @@ class Manifest(Strict):
     files: dict[str, str]
     parent: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     embedding_range: EmbeddingRange | None = None
+    first: AskedFirst | None = None
+    lender: Borrowed | None = None
     data: dict[str, Any]
     training: dict[str, Any]
     metrics: dict[str, Any]
@@ -236,7 +261,15 @@ class Manifest(Strict):
             raise ValueError(f"thresholds.feature_seen has {sorted(unknown)}, which the model does not score")
         if self.preprocess.looks and not self.calibration.first_look:
             raise ValueError("preprocess.looks needs calibration.first_look")
-        if self.outputs.embedding and HEADS not in self.files:
+        if (self.first is None) != (self.lender is None):
+            raise ValueError("first and lender go together: a cascade has both")
+        if self.first and set(self.first.below) != set(self.outputs.labels):
+            raise ValueError(f"first.below covers {sorted(self.first.below)}, outputs.labels {self.outputs.labels}")
+        if self.first and any(low > self.thresholds.labels[name].check for name, low in self.first.below.items()):
+            raise ValueError("first.below lies above a threshold of `check`: what is settled must be clear")
+        if self.lender and {MODEL, HEADS} & set(self.files):
+            raise ValueError("a cascade's graph and heads are its lender's, not files of its own")
+        if self.outputs.embedding and HEADS not in self.files and not self.lender:
             raise ValueError(f"outputs.embedding needs {HEADS} among files")
         if self.embedding_range and not self.outputs.embedding:
             raise ValueError("embedding_range needs outputs.embedding")
@@ -252,12 +285,15 @@ class Bundle:
         manifest: bundle.json, parsed.
         spec: how a picture becomes the graph's input.
         sha256: identity of the whole bundle in hex: the hash of bundle.json, which holds every other file's hash.
+        first, lender: the two bundles that a cascade works with.
     """
 
     path: Path
     manifest: Manifest
     spec: Spec
     sha256: str
+    first: Bundle | None = None
+    lender: Bundle | None = None
 
     @property
     def identity(self) -> dict[str, str]:
@@ -265,8 +301,18 @@ class Bundle:
         return {"name": self.manifest.name, "version": self.manifest.version, "sha256": self.sha256}
 
     @property
+    def home(self) -> Path:
+        """The folder of the graph and the heads: its own, or of a cascade the lender's."""
+        return self.lender.path if self.lender else self.path
+
+    @property
     def model_path(self) -> Path:
-        return self.path / MODEL
+        return self.home / MODEL
+
+    @property
+    def stored(self) -> Collection[str]:
+        """Names of the files beside the graph."""
+        return (self.lender or self).manifest.files
 
 
 def load(path: Path) -> Bundle:
@@ -279,11 +325,57 @@ def load(path: Path) -> Bundle:
     raw = read(source)
     manifest = parse(Manifest, raw, source)
     spec = Spec(**manifest.preprocess.model_dump(exclude={"looks"}))
-    if missing := {MODEL, GOLDEN} - set(manifest.files):
+    needed = {GOLDEN} if manifest.lender else {MODEL, GOLDEN}
+    if missing := needed - set(manifest.files):
         raise BundleError(f"{source}: files lists no {', '.join(sorted(missing))}.")
     for name, expected in manifest.files.items():
         _check_file(path, name, expected)
-    return Bundle(path, manifest, spec, hashlib.sha256(raw).hexdigest())
+    first, lender = (_borrowed(path, one) for one in (manifest.first, manifest.lender))
+    found = Bundle(path, manifest, spec, hashlib.sha256(raw).hexdigest(), first, lender)
+    _check_cascade(found)
+    return found
+
+
+def _borrowed(folder: Path, wanted: Borrowed | None) -> Bundle | None:
+    """The bundle that is meant, from beside `folder` or among the named ones.
+
+    Raises:
+        BundleError: if it is not there, or another one.
+    """
+    if wanted is None:
+        return None
+    seen = []
+    for place in dict.fromkeys([folder.resolve().parent / wanted.name, *(root / wanted.name for root in roots())]):
+        if not (place / MANIFEST).is_file():
+            continue
+        found = load(place)
+        if found.sha256 == wanted.sha256:
+            return found
+        seen.append(f"{place} is {found.manifest.version}, sha256 {found.sha256[:12]}…")
+    there = "; ".join(seen) or f"there is no {wanted.name} beside it or among the named bundles"
+    raise BundleError(f"{folder} works with the bundle {wanted.name}, sha256 {wanted.sha256[:12]}…; {there}.")
+
+
+def _check_cascade(made: Bundle) -> None:
+    """A cascade's models must take the same pixels and know the same things.
+
+    Raises:
+        BundleError: naming what differs.
+    """
+    if made.first is None or made.lender is None:
+        return
+    for one in (made.first, made.lender):
+        name, theirs = one.manifest.name, one.manifest.outputs
+        if one.lender:
+            raise BundleError(f"{made.path}: {name} is a cascade itself, and can't be part of one.")
+        if one.spec != made.spec:
+            raise BundleError(f"{made.path}: {name} prepares pictures as {one.spec}, not {made.spec}.")
+        if lacking := set(made.manifest.outputs.names) - set(theirs.names):
+            raise BundleError(f"{made.path}: {name} says nothing of {', '.join(sorted(lacking))}.")
+    if made.lender.manifest.outputs != made.manifest.outputs:
+        raise BundleError(
+            f"{made.path}: outputs differ from those of {made.lender.manifest.name}, whose graph is used."
+        )
 
 
 def read(source: Path) -> bytes:

@@ -81,12 +81,13 @@ class Classifier:
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         self.bundle = bundle
         try:
-            self._session = open_session(bundle.model_path, bundle.manifest.files, threads)
+            self._session = open_session(bundle.model_path, bundle.stored, threads)
         except Exception as error:  # onnxruntime raises several unrelated types
             raise BundleError(f"{bundle.model_path} can't be loaded: {str(error)[:300]}") from error
         self._wanted = _check_graph(self._session, bundle)
         self._range = MeasuredRange.of(bundle)
         self._knife = bundle.manifest.outputs.labels.index("knife")
+        self._first = Classifier(bundle.first, threads) if bundle.first else None
 
     @classmethod
     def open(cls, name_or_path: str | Path | None = None, threads: int = 1) -> Classifier:
@@ -126,11 +127,41 @@ class Classifier:
         Raises:
             NoScore: see `run`.
         """
-        first = self.run(prepare(frame, self.bundle.spec) if pixels is None else pixels)
+        pixels = prepare(frame, self.bundle.spec) if pixels is None else pixels
+        if settled := self._settled(pixels):
+            return settled
+        first = self.run(pixels)
         crops, parts = self.further_looks(frame, float(first.logits[self._knife]))
         boxes = [*crops, *parts]
         answers = [first, *(self.run(prepare_part(frame, self.bundle.spec, box)) for box in boxes)]
         return self.combine(answers, [WHOLE, *boxes], len(parts))
+
+    def _settled(self, pixels: Pixels) -> Output | None:
+        """What a cascade's first model says of a whole picture, if it is sure that there is nothing; else None.
+
+        Its logits are turned into ones that this bundle's calibration takes for the same probabilities. There is no
+        embedding, which would be in another space, and nothing on the map.
+        """
+        asked = self.bundle.manifest.first
+        if self._first is None or asked is None:
+            return None
+        logits = self._first.run(pixels).logits
+        scores = self._first.scores(logits)
+        if any(scores.labels[name] >= low for name, low in asked.below.items()):
+            return None
+        theirs, ours = self._first.bundle.manifest, self.bundle.manifest
+        raw = dict(zip(theirs.outputs.names, logits.tolist(), strict=True))
+        for name, platt in {**ours.calibration.labels, **ours.calibration.features}.items():
+            given = (theirs.calibration.labels | theirs.calibration.features)[name]
+            raw[name] = (given.scale * raw[name] + given.shift - platt.shift) / platt.scale
+        for names, kept, used in (
+            (ours.outputs.blades, theirs.calibration.blade_temperature, ours.calibration.blade_temperature),
+            (ours.outputs.weapons, theirs.calibration.weapon_temperature, ours.calibration.weapon_temperature),
+        ):
+            raw |= {name: raw[name] / kept * used for name in names}
+        found = np.array([raw[name] for name in ours.outputs.names], np.float32)
+        nothing = np.zeros((2, looks.MAP_SIDE, looks.MAP_SIDE), np.float32) if ours.outputs.occupancy else None
+        return Output(found, None if nothing is None else nothing[0], nothing)
 
     def further_looks(self, frame: Image.Image, first_logit: float) -> tuple[list[Box], list[Box]]:
         """Parts of a frame to look at after the first look gave this knife logit.

@@ -30,7 +30,7 @@ class MeasuredRange:
     def of(cls, bundle: Bundle) -> MeasuredRange | None:
         """That of a bundle, or None if it states none, or one that does not tell."""
         stated = bundle.manifest.embedding_range
-        return cls(bundle.path, stated.limit) if stated and stated.measure == "beside" else None
+        return cls(bundle.home, stated.limit) if stated and stated.measure == "beside" else None
 
     def distance(self, embedding: Floats) -> float:
         """How far away an embedding [D] lies, in units of the limit: above 1 it is unlike what was measured."""

@@ -177,6 +177,10 @@ def require_embedding(classifier: Classifier) -> None:
         LabelsError: with what to use instead.
     """
     manifest = classifier.bundle.manifest
+    if lender := manifest.lender:
+        raise LabelsError(
+            f"The bundle {manifest.name} is a cascade, whose heads are those of {lender.name}: adapt {lender.name}."
+        )
     if not manifest.outputs.embedding:
         raise LabelsError(
             f"The bundle {manifest.name} {manifest.version} gives no embedding, so it can't be adapted; "
