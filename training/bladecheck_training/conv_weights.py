@@ -39,7 +39,7 @@ def take(backbone: nn.Module, folder: Path) -> None:
     with torch.no_grad():
         for conv, norm, (weight, bias) in zip(ours, norms, theirs, strict=True):
             conv.weight.copy_(torch.from_numpy(weight.copy()))
-            norm.running_mean.zero_()  # type: ignore[union-attr, operator]
-            norm.running_var.fill_(1 - norm.eps)  # type: ignore[union-attr, operator]
+            norm.running_mean.zero_()  # type: ignore[union-attr]
+            norm.running_var.fill_(1 - norm.eps)  # type: ignore[union-attr]
             norm.weight.fill_(1)
             norm.bias.copy_(torch.from_numpy(bias.astype(np.float32)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,18 +44,19 @@ def settle(folder: Path, rows: Sequence[Row], config: Config, looks: Mapping[str
     if finish.KEPT["police"] not in found["metrics"]:
         raise ValueError(f"{folder} was not gone on from a parent: its knife score was cross-validated, and those "
                          "heads are not in it. Set [looks] combine and export it from its run.")  # fmt: skip
-    fitted = _fitted(bundle.load(folder), config)
+    before = fitted(bundle.load(folder))
+    before = replace(before, rule=replace(before.rule, combine=config.looks.combine))
     sets = {
-        name: Scored([row for row in rows if row.split == name], looks[name], fitted.rule, config.data.tools)
+        name: Scored([row for row in rows if row.split == name], looks[name], before.rule, config.data.tools)
         for name in ("dev", "police")
     }
-    fitted = evaluate.knife_fitted(fitted, list(sets.values()), config.targets)
-    found["preprocess"] |= bundling.looks(config, fitted)
-    found["calibration"]["labels"]["knife"] = bundling.platt(fitted.labels["knife"])
-    check, hold = fitted.bands["knife"]
+    after = evaluate.knife_fitted(before, list(sets.values()), config.targets)
+    found["preprocess"] |= bundling.looks(config, after)
+    found["calibration"]["labels"]["knife"] = bundling.platt(after.labels["knife"])
+    check, hold = after.bands["knife"]
     found["thresholds"]["labels"]["knife"] = {"check": check, "hold": hold}
     sets |= {"unseen": sets["police"]}  # other heads, but the same knife score
-    fresh = finish.measure(sets, fitted, kept=True) | finish.sliced(sets, fitted, kept=True)
+    fresh = finish.measure(sets, after, kept=True) | finish.sliced(sets, after, kept=True)
     found["metrics"] = {
         title: fresh[title] | {key: old[key] for key in OTHERWISE if key in old} if title in fresh else old
         for title, old in found["metrics"].items()
@@ -82,12 +84,13 @@ def read_looks(folder: Path, rows: Sequence[Row]) -> dict[str, evaluate.Logits]:
     return {name: np.stack(logits) for name, logits in found.items() if logits}
 
 
-def _fitted(made: Bundle, config: Config) -> Fitted:
-    """What the bundle says, with looks combined as the config says."""
+def fitted(made: Bundle) -> Fitted:
+    """The calibration, thresholds and rule of looks that a bundle states."""
     calibration, thresholds, again = made.manifest.calibration, made.manifest.thresholds, made.manifest.preprocess.looks
-    assert again is not None
-    assert calibration.first_look is not None
-    first = Platt(calibration.first_look.scale, calibration.first_look.shift)
+    rule = Rule()
+    if again and calibration.first_look:
+        first = Platt(calibration.first_look.scale, calibration.first_look.shift)
+        rule = Rule(again.again_from, again.again_to, again.kinds, again.combine, first)
     return Fitted(
         labels={name: Platt(one.scale, one.shift) for name, one in calibration.labels.items()},
         features={name: Platt(one.scale, one.shift) for name, one in calibration.features.items()},
@@ -97,5 +100,5 @@ def _fitted(made: Bundle, config: Config) -> Fitted:
         feature_seen=dict(thresholds.feature_seen),
         blade_sure=thresholds.blade_sure,
         weapon_sure=thresholds.weapon_sure,
-        rule=Rule(again.again_from, again.again_to, again.kinds, config.looks.combine, first),
+        rule=rule,
     )

@@ -15,7 +15,6 @@ from bladecheck_training.config import Config
 from bladecheck_training.net import ConvNet
 from bladecheck_training.views import Library
 
-
 ASKED = ("pool", "part")
 """Kinds of views of which labels say little: a bundle that teaches is asked about these."""
 
@@ -35,7 +34,7 @@ def prepare(config: Config, library: Library) -> None:
 
 
 def study(config: Config, library: Library) -> runs.Study:
-    """Views as pixels, with a bundle's answers to some, or those of a run's network that saw no police picture to all."""
+    """Views as pixels, with a bundle's answers to some, or those of a run's network without police pictures to all."""
     taught = backbones.is_bundle(config.model.teacher)
     folder = Path(config.work if taught else config.model.teacher)
     views = cache.read(folder / "cache", library, config.spec, config.crops)

@@ -32,6 +32,7 @@ def write(study: Study, backbone: nn.Module, net: TransformerTop, prepared: Path
     """
     found = _parity(study, backbone, net, study.folder / "float")
     mean, std = frozen.normalisation(backbone)
+    assert study.cache.middle is not None
     tokens = torch.from_numpy(np.asarray(study.cache.middle[_calibration(study)], np.float32))
     compacted = copy.deepcopy(net)
     blocks = [*frozen.compact_blocks(prepared), *export.transformer_blocks(compacted, tokens)]
