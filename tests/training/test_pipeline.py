@@ -21,6 +21,7 @@ from bladecheck.core.preprocess import prepare
 from bladecheck_training import (
     backbones,
     cache,
+    cascade,
     config,
     export,
     frozen,
@@ -178,7 +179,9 @@ def test_compressed_graph_stays_close_to_torch(exported: Path, config_file: Path
     assert np.abs(actual - expected).mean() < 0.25 * expected.std() + 0.02
 
 
-def test_student_learns_from_the_run(exported: Path, config_file: Path) -> None:
+@pytest.fixture(scope="session")
+def pupil(exported: Path, config_file: Path) -> pipeline.Run:
+    """A convolutional student of the exported run."""
     base = config.read(config_file)
     model = dataclasses.replace(
         base.model, name="pupil", backbone="tf_efficientnet_lite0", options={}, teacher=base.work
@@ -190,7 +193,11 @@ def test_student_learns_from_the_run(exported: Path, config_file: Path) -> None:
     )
     for step in (pipeline.prepare, pipeline.train, pipeline.export):
         step(run)
-    loaded = bundle.load(run.target)
+    return run
+
+
+def test_student_learns_from_the_run(pupil: pipeline.Run) -> None:
+    run, loaded = pupil, bundle.load(pupil.target)
     assert replay(Classifier(loaded)).worst < 1e-5
     compression = loaded.manifest.metrics["compression"]
     assert compression["AUC as shipped"] == pytest.approx(compression["AUC in float32"], abs=0.01)
@@ -198,6 +205,77 @@ def test_student_learns_from_the_run(exported: Path, config_file: Path) -> None:
     pixels = pipeline.study(run).some_pixels()
     halved, whole = (export.answers(path, pixels)[0] for path in (loaded.model_path, run.work / "float.onnx"))
     assert np.abs(halved - whole).max() < 0.02 * np.abs(whole).max()  # a layer fitted to few pictures magnifies
+
+
+@pytest.fixture(scope="session")
+def second(pupil: pipeline.Run, exported: Path) -> tuple[pipeline.Run, Path]:
+    """A student that goes on from another's bundle, taught by a bundle; and its config file."""
+    path = pupil.work.with_name("second.toml")
+    text = (pupil.work.parent / "run.toml").read_text()
+    for old, new in (
+        ('name = "thin"', 'name = "second"'), ("/work", "/second-work"),
+        ('backbone = "vit_base_patch16_clip_quickgelu_224"', 'backbone = "tf_efficientnet_lite0"'),
+        ('weights = "none"', f'weights = "{pupil.target}"\nteacher = "{exported}"'), ("frozen_blocks = 1", ""),
+        ("options = {embed_dim = 128, depth = 3, num_heads = 2, img_size = 64}", ""),
+        ('leave_out = ["a/web", "b/tools"]', ""), ("epochs = 2.0", "epochs = 0.5\nkept_stages = 2"),
+    ):  # fmt: skip
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
+    run = pipeline.Run.open(config.read(path))
+    for step in (pipeline.prepare, pipeline.train, pipeline.export):
+        step(run)
+    return run, path
+
+
+def test_a_student_goes_on_from_a_bundle(pupil: pipeline.Run, second: tuple[pipeline.Run, Path]) -> None:
+    run, _ = second
+    before = backbones.create("tf_efficientnet_lite0", str(pupil.target))
+    theirs, ours = pipeline.trained(pupil), pipeline.trained(run)
+    pixels = torch.from_numpy(pipeline.study(run).some_pixels())
+    with torch.inference_mode():  # folding norms and storing halves are all that may differ
+        scaled = (pixels.permute(0, 3, 1, 2).float() - theirs.mean) / theirs.std
+        expected = theirs.backbone.forward_features(scaled)
+        torch.testing.assert_close(before.eval().forward_features(scaled), expected, rtol=0.05, atol=0.05)
+    for name, value in before.state_dict().items():
+        kept = name.startswith(("conv_stem", "bn1", "blocks.0", "blocks.1."))
+        same = torch.equal(value, ours.backbone.state_dict()[name])
+        assert same if kept or "running" in name else same == (value.ndim == 0), name
+    with pytest.raises(ValueError, match="no bundle of this backbone"):
+        backbones.create("tf_efficientnet_lite1", str(pupil.target))
+
+
+def test_a_bundle_teaches_where_labels_say_nothing(second: tuple[pipeline.Run, Path], exported: Path) -> None:
+    run, _ = second
+    study, teacher = pipeline.study(run), Classifier(bundle.load(exported))
+    asked = np.array([view.kind in student.ASKED for view in study.cache.views])
+    assert 0 < asked.sum() < len(asked)
+    assert np.isnan(study.cache.logits[~asked]).all()
+    one = int(np.flatnonzero(asked)[0])
+    np.testing.assert_allclose(study.cache.logits[one], teacher.run(study.cache.pixels[one]).logits, atol=1e-5)
+    np.testing.assert_allclose(study.targets.teacher[one], study.cache.logits[one], atol=1e-5)
+
+
+def test_a_cascade_joins_a_quick_bundle_and_a_sure_one(second: tuple[pipeline.Run, Path], exported: Path) -> None:
+    run, path = second
+    out = exported.with_name("both")
+    outcome = CliRunner().invoke(app, ["cascade", "--config", str(path), str(exported), "-o", str(out)])
+    assert outcome.exit_code == 0, outcome.output
+    made, lender = bundle.load(out), bundle.load(exported)
+    assert made.first is not None
+    assert made.first.sha256 == bundle.load(run.target).sha256
+    assert made.manifest.thresholds == lender.manifest.thresholds
+    assert replay(Classifier(made)).worst < 1e-5
+    rows = [row for row in manifest.load(run.config.data) if row.split == "dev"]
+    dev, classifier = made.manifest.metrics[cascade.TITLES["dev"]], Classifier(made)
+    verdicts = [classifier.classify_one(classifier.load(row.path.read_bytes())) for row in rows]
+    raw = np.array([verdict.scores.raw["knife"] for verdict in verdicts])
+    truth = np.array([row.knife for row in rows])
+    assert dev["knife_auc"]["value"] == pytest.approx(metrics.auc(truth, raw), abs=0.02)
+    settled = [verdict.embedding is None for verdict in verdicts]
+    assert dev["settled, of all pictures"]["positives"] == pytest.approx(sum(settled), abs=1)
+    assert "the lender alone" in dev
+    assert "in one quick look" in (out / "README.md").read_text()
 
 
 def test_card_tells_of_sources_left_out(exported: Path) -> None:

@@ -125,7 +125,8 @@ def network(run: Run) -> TransformerTop | ConvNet | GoingOn:
             going_on.heads.out.bias[BLADE] = 0
         return going_on
     if run.is_student:
-        return student.network(run.backbone(), run.config)
+        settled = backbones.is_bundle(run.config.model.weights)
+        return student.network(run.backbone(), run.config.optimisation.kept_stages, settled)
     return TransformerTop(run.backbone(), run.config.model.frozen_blocks)
 
 

@@ -19,10 +19,9 @@ ASKED = ("pool", "part")
 """Kinds of views of which labels say little: a bundle that teaches is asked about these."""
 
 
-def network(backbone: nn.Module, config: Config) -> ConvNet:
-    """Backbone and heads, with the backbone's own normalisation."""
+def network(backbone: nn.Module, kept: int = 0, settled: bool = False) -> ConvNet:
+    """Backbone and heads, with the backbone's own normalisation; `kept` and `settled` as for ConvNet."""
     mean, std = frozen.normalisation(backbone)
-    kept, settled = config.optimisation.kept_stages, backbones.is_bundle(config.model.weights)
     return ConvNet(backbone, tuple(mean.tolist()), tuple(std.tolist()), kept, settled)
 
 
