@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from bladecheck.core import bundle, weights
-from bladecheck_training import cache, export, frozen, padding, runs
+from bladecheck_training import cache, export, frozen, padding
 from bladecheck_training.config import Config
 from bladecheck_training.net import ConvNet
+from bladecheck_training.study import TEACHER, Index, Study
 from bladecheck_training.views import Library
 
 
@@ -21,23 +22,23 @@ def network(backbone: nn.Module) -> ConvNet:
     return ConvNet(backbone, tuple(mean.tolist()), tuple(std.tolist()))
 
 
-def study(config: Config, library: Library) -> runs.Study:
+def study(config: Config, library: Library) -> Study:
     """The teacher's views as pixels, with the answers of the teacher that saw no police picture."""
     folder = Path(config.model.teacher)
     views = cache.read(folder / "cache", library, config.spec, config.crops)
 
-    def pixels(index: runs.Index) -> torch.Tensor:
+    def pixels(index: Index) -> torch.Tensor:
         return torch.from_numpy(np.asarray(views.pixels[index]))
 
-    teacher = torch.from_numpy(np.load(folder / runs.TEACHER))
+    teacher = torch.from_numpy(np.load(folder / TEACHER))
     if len(teacher) != len(views.views):
         raise ValueError(
             f"{folder} has answers to {len(teacher)} of {len(views.views)} views; train the teacher again."
         )
-    return runs.Study(config, library, views, pixels, Path(config.work), teacher=teacher, pixels=True)
+    return Study(config, library, views, pixels, Path(config.work), teacher=teacher, pixels=True)
 
 
-def write(pupil: runs.Study, net: ConvNet, folder: Path) -> export.Written:
+def write(pupil: Study, net: ConvNet, folder: Path) -> export.Written:
     """The graph into `folder`, its weights in half precision.
 
     Raises:
