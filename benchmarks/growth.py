@@ -1,4 +1,5 @@
-"""What a finished run costs to read as it grows: near duplicates, summary, Parquet and report over a made journal.
+"""What a finished run costs to read as it grows: resume, near duplicates, summary, Parquet,
+report and merge over a made journal.
 
     python benchmarks/growth.py 100000 300000 1000000
 
@@ -28,10 +29,11 @@ from bladecheck.archives.item import DateSource, Item
 from bladecheck.core.taxonomy import BLADES, FEATURES, LABELS, WEAPONS
 from bladecheck.runs import rows
 from bladecheck.runs.engines import Claims
-from bladecheck.runs.folder import RunFolder
+from bladecheck.runs.folder import MANIFEST, RunFolder
 from bladecheck.runs.journal import FORMAT, Journal
 from bladecheck.runs.resume import Again, look_back
 from bladecheck.runs.run import CARD
+from bladecheck.runs.shards import merge
 from bladecheck.runs.table import Ledger
 
 BEGIN = datetime(2012, 1, 1, tzinfo=UTC)
@@ -44,6 +46,7 @@ STEPS = {
     "summary": "summary",
     "parquet": "parquet",
     "report": "report",
+    "merge": "",
 }
 """Each step, and the format of the export that it is, if it is one."""
 
@@ -91,6 +94,15 @@ def step(name: str, run: Path) -> None:
     if name == "resume":
         behind = look_back(RunFolder(run).journal, Again())
         Claims(behind.pictures).take(bytes(32))
+        return
+    if name == "merge":
+        # One shard that holds all: merging reads and writes every line, whatever the number of shards.
+        with tempfile.TemporaryDirectory(dir=run.parent) as scratch:
+            shard = Path(scratch) / "shard-0001-of-0001"
+            shard.mkdir()
+            for file in (RunFolder(run).journal, run / MANIFEST):
+                os.link(file, shard / file.name)
+            merge(RunFolder(Path(scratch)))
         return
     if name == "duplicates":
         for kept in run.glob("near*"):

@@ -11,6 +11,7 @@ import pytest
 
 from bladecheck.archives import ArchiveLimits, Status, open_archive
 from bladecheck.archives.containers.folder import FolderSource
+from bladecheck.archives.containers.handles import Span
 from bladecheck.archives.readers.x_archive import XArchiveReader
 from bladecheck.archives.registry import ReaderRegistry
 
@@ -45,6 +46,11 @@ class Watched(FolderSource):
         assert not any(mark in name for mark in PRIVATE), f"{name} is private"
         self.opened.add(name)
         return super()._stream(name)
+
+    def span(self, name: str) -> Span:
+        assert not any(mark in name for mark in PRIVATE), f"{name} is private"
+        self.opened.add(name)
+        return super().span(name)
 
 
 def watched(path: Path) -> Watched:

@@ -7,12 +7,14 @@ import random
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from bladecheck.runs.duplicates import DISTANCE, LONG, SHORT, Cut, clusters
+from bladecheck.runs import duplicates
+from bladecheck.runs.duplicates import DISTANCE, LONG, SHORT, Cut, clusters, grouped
 from score_helpers import NEAR, Score, exported, scored
 
 
@@ -38,16 +40,26 @@ def some_hashes(chance: random.Random, count: int) -> list[bytes]:
     return hashes
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.randoms(use_true_random=False), st.integers(0, 40))
-def test_agrees_with_comparing_all_pairs(chance: random.Random, count: int) -> None:
+@settings(max_examples=40, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(0, 40), st.sampled_from([2, 3, 8, duplicates.CROWD]))
+def test_agrees_with_comparing_all_pairs(chance: random.Random, count: int, crowd: int) -> None:
     hashes = some_hashes(chance, count)
-    assert clusters(hashes, cut=SHORT) == slow(hashes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duplicates, "CROWD", crowd)
+        assert clusters(hashes, cut=SHORT) == slow(hashes)
 
 
-def test_long_words_for_millions_of_pictures_give_the_same_answer() -> None:
-    hashes = some_hashes(random.Random(5), 400)
+@pytest.mark.parametrize("crowd", [2, duplicates.CROWD])
+def test_long_words_for_many_pictures_give_the_same_answer(monkeypatch: pytest.MonkeyPatch, crowd: int) -> None:
+    monkeypatch.setattr(duplicates, "CROWD", crowd)
+    hashes = some_hashes(random.Random(5), 250)
     assert clusters(hashes, cut=LONG) == clusters(hashes, cut=SHORT) == slow(hashes)
+
+
+def test_blocks_of_pairs_give_the_same_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duplicates, "BLOCK", 3)
+    hashes = some_hashes(random.Random(6), 100)
+    assert clusters(hashes, cut=SHORT) == slow(hashes)
 
 
 @pytest.mark.parametrize("cut", [SHORT, LONG])
@@ -72,11 +84,37 @@ def test_many_pictures_do_not_take_long() -> None:
     assert found == [number - number % 2 for number in range(20_000)]
 
 
-def test_thousands_of_copies_of_one_picture_stay_quick() -> None:
-    generator = np.random.default_rng(2)
-    made = np.zeros((3000, 32), np.uint8)
-    made[:, :4] = generator.integers(0, 256, (3000, 4)) & generator.integers(0, 256, (3000, 4))
-    assert len(set(clusters([row.tobytes() for row in made]))) == 1
+def around(generator: np.random.Generator, count: int, flips: int) -> npt.NDArray[np.uint8]:
+    """A hash, and others that differ from it in some bits, uint8 [N, 32]."""
+    bits = np.repeat(generator.integers(0, 2, (1, 256), np.uint8), count, axis=0)
+    bits[np.arange(1, count)[:, None], generator.integers(0, 256, (count - 1, flips))] ^= 1
+    return np.packbits(bits, axis=1)
+
+
+@pytest.mark.parametrize("flips", [8, 20])
+def test_thousands_of_near_copies_of_one_picture_stay_quick(monkeypatch: pytest.MonkeyPatch, flips: int) -> None:
+    """With 8 bits they are near one another too, with 20 near the picture only. All pairs would be 12 million."""
+    compared, apart = 0, np.bitwise_count
+
+    def counting(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
+        nonlocal compared
+        compared += bits.size
+        return apart(bits)
+
+    monkeypatch.setattr(duplicates.np, "bitwise_count", counting)
+    assert not grouped(around(np.random.default_rng(2), 5_000, flips)).any()
+    assert compared < 8_000_000
+
+
+def test_crowds_of_two_pictures_stay_two() -> None:
+    generator = np.random.default_rng(3)
+    one = around(generator, 300, 4)
+    other = one ^ np.packbits(np.arange(256) < 60)
+    assert list(grouped(np.concatenate((one, other)))) == [0] * 300 + [300] * 300
+
+
+def test_equal_hashes_cost_nothing() -> None:
+    assert not grouped(np.full((200_000, 32), 7, np.uint8)).any()
 
 
 def test_none_at_all() -> None:

@@ -17,6 +17,7 @@ from bladecheck.archives import open_archive
 from bladecheck.archives.containers.limits import ArchiveLimits
 from bladecheck.archives.containers.opening import open_sources
 from bladecheck.archives.containers.remote import RemotePath, path_of
+from bladecheck.archives.item import Handle
 from bladecheck.errors import ArchiveError, RunError, StoreUnreachable
 from object_store import SECRET, Shelf, pointed_at
 from score_helpers import Score, exported, scored
@@ -80,6 +81,8 @@ def test_every_item_is_that_of_the_local_copy(form: str, bucket: str, local: Pat
         assert [item.member for item in theirs] == [item.member for item in mine]
         assert len(theirs) >= 30
         assert [item.open() for item in theirs] == [item.open() for item in mine]
+        handles = pickle.loads(pickle.dumps([item.opener for item in theirs if isinstance(item.opener, Handle)]))
+        assert [handle() for handle in handles] == ([] if "gz" in form else [item.open() for item in mine])
 
 
 def test_rows_are_those_of_the_local_copy_and_no_secret_is_written(

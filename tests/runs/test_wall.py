@@ -11,7 +11,7 @@ import signal
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,9 +24,10 @@ from bladecheck.cli.estimate import estimate
 from bladecheck.cli.review import review
 from bladecheck.cli.wall import wall as command
 from bladecheck.errors import RunError
-from bladecheck.runs.counts.opened import open_sample
+from bladecheck.runs.counts.opened import draw_sample, open_sample
 from bladecheck.runs.local_page import HEADERS, Reply
-from bladecheck.runs.wall import thumbs
+from bladecheck.runs.table import Ledger
+from bladecheck.runs.wall import kept, thumbs
 from bladecheck.runs.wall.marks import FILE, FOLDER, read
 from bladecheck.runs.wall.server import Wall, opened
 from invented import Invented, answer, archive, run
@@ -316,3 +317,69 @@ def test_kill_9_after_a_mark_loses_nothing_and_only_this_page_is_answered(
         stream.write(b'{"nth":2,"mark":"kn')
     with at(path) as wall:
         assert rows(wall, mark="knife") == [wanted]
+
+
+def everything(wall: Wall) -> list[Any]:
+    """What the page shows of a run."""
+    listings = [listed(wall, by=by, size=240) for by in ("month", "decision", "kind", "account", "posted", "alike")]
+    begun = {**told(wall.begin("", {})), "tab": ""}
+    return [*([one["total"], one["tiles"], one["headings"]] for one in listings), told(wall.months("", {})), begun]
+
+
+def test_the_table_is_kept_and_the_journal_not_read_again(invented: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, _ = invented
+    with at(path) as wall:
+        before = everything(wall)
+        mark(wall, rows(wall)[:3])
+        marked = everything(wall)
+    assert before != marked
+    monkeypatch.setattr(kept, "Ledger", None)
+    with at(path) as wall:
+        assert everything(wall) == marked
+    (path / FOLDER / FILE).unlink()
+    with at(path) as wall:
+        assert everything(wall) == before
+
+
+def flipped(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: flipped(path / FOLDER / kept.TABLE),
+        lambda path: (path / FOLDER / kept.TABLE).write_bytes(b""),
+        lambda path: (path / FOLDER / kept.ABOUT).write_bytes(b"[]"),
+        lambda path: (path / FOLDER / kept.TABLE).unlink(),
+        lambda path: flipped(path / "journal.jsonl"),
+    ],
+    ids=["flipped", "empty", "odd", "gone", "journal"],
+)
+def test_a_kept_table_that_is_damaged_or_of_another_journal_is_built_again(
+    invented: Made, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object]
+) -> None:
+    path, _ = invented
+    with at(path) as wall:
+        everything(wall)
+    change(path)
+    read_again = []
+    monkeypatch.setattr(kept, "Ledger", lambda folder: read_again.append(folder) or Ledger(folder))
+    for _ in range(2):  # the second time it is kept again
+        with at(path) as wall:
+            assert listed(wall)["total"] > 0
+    assert len(read_again) == 1
+
+
+def test_what_is_held_back_is_not_told_by_a_kept_table(invented: Made) -> None:
+    path, _ = invented
+    with at(path) as wall:
+        assert not listed(wall)["held"]
+    draw_sample(path, 50)
+    with at(path) as wall:
+        assert listed(wall)["held"] >= 50
+    shutil.rmtree(path / "review")
+    with at(path) as wall:
+        assert not listed(wall)["held"]

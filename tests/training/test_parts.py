@@ -32,7 +32,7 @@ from bladecheck_training import (
     metrics,
     novelty,
     occupancy,
-    runs,
+    study,
     truth,
     views,
 )
@@ -71,7 +71,7 @@ def test_smoothing_divides_outliers() -> None:
 
 def test_folds_never_split_a_group() -> None:
     rows = [Row(str(i), Path("x"), "police", {"knife": i % 3 % 2}, group=f"g{i // 3}") for i in range(60)]
-    folds = runs.police_folds(rows)
+    folds = study.police_folds(rows)
     groups = [{rows[int(name)].group for name in part} for part in folds]
     assert sorted(int(name) for part in folds for name in part) == list(range(60))
     assert all(groups)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import importlib.metadata
 import io
@@ -27,7 +28,7 @@ from bladecheck.core.weights import HEADS
 from bladecheck_training import card, export, novelty
 from bladecheck_training.calibrate import Platt
 from bladecheck_training.config import Config, Targets
-from bladecheck_training.evaluate import Fitted
+from bladecheck_training.fitting import Fitted
 from bladecheck_training.manifest import Row
 from bladecheck_training.views import Library
 
@@ -76,6 +77,19 @@ def write(
     (folder / "README.md").write_text(card.render(bundle.load(folder)))
 
 
+def plain(config: Config) -> dict[str, Any]:
+    """The config without what the manifest says elsewhere, and without paths, which mean nothing to others."""
+    value = dataclasses.asdict(config)
+    for key in ("work", "models", "card"):
+        del value[key]
+    for key in ("teacher", "weights", "parent"):
+        if "/" in value["model"][key]:
+            value["model"][key] = Path(value["model"][key]).name
+    for key in ("labels", "images", "pool", "outlines"):
+        value["data"].pop(key)
+    return value
+
+
 def _manifest(
     folder: Path, config: Config, library: Library, used: AbstractSet[str], facts: Facts, golden: dict[str, Any]
 ) -> None:
@@ -121,12 +135,6 @@ def _manifest(
         "limits": config.card.limits,
     }  # fmt: skip
     state(folder, value)
-
-
-def state(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write bundle.json, with the hashes of the folder's files as they are now."""
-    manifest["files"] = {name: _sha256(folder / name) for name in export.files(folder)}
-    (folder / bundle.MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
 
 
 def looks(config: Config, fitted: Fitted) -> dict[str, Any]:
@@ -194,6 +202,16 @@ def commit() -> str:
         return "unknown"
 
 
+def state(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write bundle.json, with the hashes of the folder's files as they are now."""
+    manifest["files"] = {name: _sha256(folder / name) for name in export.files(folder)}
+    (folder / bundle.MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def golden(classifier: Classifier) -> list[dict[str, Any]]:
     """Drawn pictures with the pixels and scores that this bundle gives them today."""
     cases = []
@@ -228,22 +246,3 @@ def _bytes(image: Image.Image, kind: str) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **({"quality": 90} if kind == "JPEG" else {"optimize": True}))
     return buffer.getvalue()
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def plain(config: Config) -> dict[str, Any]:
-    """The config without what the manifest says elsewhere, and without paths, which mean nothing to others."""
-    import dataclasses
-
-    value = dataclasses.asdict(config)
-    for key in ("work", "models", "card"):
-        del value[key]
-    for key in ("teacher", "weights", "parent"):
-        if "/" in value["model"][key]:
-            value["model"][key] = Path(value["model"][key]).name
-    for key in ("labels", "images", "pool", "outlines"):
-        value["data"].pop(key)
-    return value

@@ -20,11 +20,12 @@ from bladecheck.core import bundle
 from bladecheck.core.bundle import Bundle
 from bladecheck.core.classifier import Classifier
 from bladecheck.core.taxonomy import LABELS
-from bladecheck_training import bundling, evaluate, metrics, restate, settle
+from bladecheck_training import bundling, metrics, restate, settle, tables
 from bladecheck_training.config import Config
-from bladecheck_training.evaluate import Fitted, Scored
+from bladecheck_training.fitting import Fitted
 from bladecheck_training.manifest import Row
 from bladecheck_training.net import KNIFE
+from bladecheck_training.scored import Logits, Scored
 
 MISSED = 0.004
 """Share of the pictures with a label that the lender does not clear which the first model may settle, in each set."""
@@ -50,8 +51,8 @@ class Answers:
     """
 
     rows: Sequence[Row]
-    first: evaluate.Logits
-    lender: evaluate.Logits
+    first: Logits
+    lender: Logits
     looks: npt.NDArray[np.int64]
 
 
@@ -147,9 +148,9 @@ def measured(
     both = {key: _scored(one, _settled(one, below, small), small, large) for key, one in sets.items()}
     alone = {key: Scored(one.rows, one.lender[:, None]) for key, one in sets.items()}
     one, settled = sets[name], _settled(sets[name], below, small)
-    result = evaluate.summary(both[name], large, [each.known for key, each in both.items() if key != name])
+    result = tables.summary(both[name], large, [each.known for key, each in both.items() if key != name])
     del result["looks"]
-    theirs = evaluate.brief(alone[name], large)
+    theirs = tables.brief(alone[name], large)
     knife = np.array([row.knife == 1 for row in one.rows])
     judged = np.array([row.knife is not None for row in one.rows])
     ordinary = alone[name].ordinary

@@ -11,14 +11,15 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from bladecheck_training import evaluate, metrics, predict, runs
-from bladecheck_training.evaluate import Scored
+from bladecheck_training import metrics, predict, runs, tables
 from bladecheck_training.net import KNIFE
+from bladecheck_training.scored import Scored
+from bladecheck_training.study import Study
 
 FILE, FALSE_ALARMS = "left_out.npz", 0.02
 
 
-def run(study: runs.Study, net: nn.Module) -> None:
+def run(study: Study, net: nn.Module) -> None:
     """Train without each source of `data.leave_out`, from the same start, and write logits to left_out.npz.
 
     These trainings are shorter (`optimisation.leave_out_epochs`) and end without blending: a lower bound, rather, on
@@ -44,7 +45,7 @@ def run(study: runs.Study, net: nn.Module) -> None:
     np.savez(study.folder / FILE, **found)  # type: ignore[arg-type]
 
 
-def measured(study: runs.Study) -> dict[str, Any]:
+def measured(study: Study) -> dict[str, Any]:
     """Card sections, one per source left out; none if `run` was not called."""
     if not (study.folder / FILE).exists():
         return {}
@@ -68,5 +69,5 @@ def _section(scored: Scored, dev: Scored) -> dict[str, Any]:
             int((above & knife).sum()), int(knife.sum())
         ),
         "others above it": metrics.share(int((above & ~knife).sum()), int((~knife).sum())),
-        "kinds": evaluate.kinds(scored, 300),
+        "kinds": tables.kinds(scored, 300),
     }

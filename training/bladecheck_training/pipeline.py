@@ -11,11 +11,27 @@ import torch
 from torch import nn
 
 from bladecheck.core.taxonomy import BLADES
-from bladecheck_training import backbones, cache, finish, frozen, left_out, manifest, runs, student, tower
+from bladecheck_training import (
+    backbones,
+    bundling,
+    cache,
+    fitting,
+    frozen,
+    left_out,
+    manifest,
+    novelty,
+    plots,
+    runs,
+    scored,
+    student,
+    tables,
+    tower,
+)
 from bladecheck_training import export as graphs
 from bladecheck_training.config import Config
 from bladecheck_training.net import BLADE, NAMES, ConvNet, GoingOn, TransformerTop
 from bladecheck_training.parent import Parent
+from bladecheck_training.study import Index, Study, kept_inputs, police_folds
 from bladecheck_training.views import Library
 
 
@@ -97,21 +113,21 @@ def prepare(run: Run) -> None:
     cache.build(run.work / "cache", run.library, trunk, run.config.spec, run.config.crops, run.config.threads)
 
 
-def study(run: Run) -> runs.Study:
+def study(run: Run) -> Study:
     """The cached views and how a network reads them."""
     if run.is_student:
         return student.study(run.config, run.library)
     views = cache.read(run.work / "cache", run.library, run.config.spec, run.config.crops)
     if parent := run.parent:
-        inputs, columns = runs.kept_inputs(views), parent.columns()
+        inputs, columns = kept_inputs(views), parent.columns()
         kept = tuple(place for place, name in enumerate(NAMES) if name in columns and name not in BLADES)
-        return runs.Study(run.config, run.library, views, inputs, run.work, columns, kept)
+        return Study(run.config, run.library, views, inputs, run.work, columns, kept)
 
-    def tokens(index: runs.Index) -> torch.Tensor:
+    def tokens(index: Index) -> torch.Tensor:
         assert views.middle is not None
         return torch.from_numpy(np.asarray(views.middle[index], np.float32))
 
-    return runs.Study(run.config, run.library, views, tokens, run.work)
+    return Study(run.config, run.library, views, tokens, run.work)
 
 
 def network(run: Run) -> TransformerTop | ConvNet | GoingOn:
@@ -138,6 +154,38 @@ def train(run: Run) -> None:
         left_out.run(views, network(run))
 
 
+def evaluate(run: Run) -> None:
+    """Print what the held-out predictions say, before anything is compressed or shipped."""
+    views = study(run)
+    sets = scored.held_out(views)
+    fitted = fitting.fit(sets, run.config)
+    print(json.dumps(tables.measure(sets, fitted, bool(views.kept)), indent=1))
+
+
+def export(run: Run) -> None:
+    """Compress, write the bundle with its measures and card, check it as the service would, and draw the plots."""
+    views, parent = study(run), run.parent
+    run.target.mkdir(parents=True, exist_ok=True)
+    written = _graph(run, views, trained(run))
+    sets, found = scored.held_out(views), scored.stored(views)
+    fitted = fitting.fit(sets, run.config)
+    measured = tables.measure(sets, fitted, bool(views.kept))
+    maps, occupied = tables.mapped(views, found)
+    measured |= maps | tables.compression(views, run.target, written, sets, fitted) | left_out.measured(views)
+    measured |= tables.sliced(sets, fitted, bool(views.kept))
+    notes = {
+        "views of training pictures": len(views.training_views(())),
+        "largest difference of the graph's logits from torch's": f"{written.difference:.1e}",
+    }
+    known, limit = novelty.fit(found["embedding"]), novelty.limit(found["embedding"])
+    facts = bundling.Facts(fitted, occupied, limit, parent.bundle.sha256 if parent else None, measured, notes)
+    arrays = {"mean": known.mean, "basis": known.basis}
+    bundling.write(run.target, run.config, run.library, _used(views), facts, arrays)
+    (run.work / "metrics.json").write_text(json.dumps(measured, indent=1))
+    plots.draw(run.work, sets, fitted)
+    print(f"Bundle written to {run.target}.")
+
+
 def trained(run: Run) -> TransformerTop | ConvNet | GoingOn:
     """The network that `train` left in the work folder."""
     net = network(run)
@@ -145,25 +193,18 @@ def trained(run: Run) -> TransformerTop | ConvNet | GoingOn:
     return net.eval()
 
 
-def evaluate(run: Run) -> None:
-    """Print what the held-out predictions say, before anything is compressed or shipped."""
-    views = study(run)
-    sets = finish.held_out(views)
-    print(json.dumps(finish.measure(sets, finish.fit(views, sets), bool(views.kept)), indent=1))
+def _graph(run: Run, views: Study, net: TransformerTop | ConvNet | GoingOn) -> graphs.Written:
+    """The graph and its heads into the bundle's folder."""
+    if isinstance(net, ConvNet):
+        return student.write(views, net, run.target)
+    if isinstance(net, GoingOn):
+        parent = run.parent
+        assert parent is not None
+        return tower.going_on(views, parent, net.heads, run.target)
+    return tower.write(views, run.backbone(), net, run.work / "frozen", run.target)
 
 
-def export(run: Run) -> None:
-    """Compress, write the bundle with its card, and check it as the service would."""
-    views, net = study(run), trained(run)
-
-    def write(folder: Path) -> graphs.Written:
-        if isinstance(net, ConvNet):
-            return student.write(views, net, folder)
-        if isinstance(net, GoingOn):
-            parent = run.parent
-            assert parent is not None
-            return tower.going_on(views, parent, net.heads, folder)
-        return tower.write(views, run.backbone(), net, run.work / "frozen", folder)
-
-    finish.ship(views, write, run.target, run.parent.bundle if run.parent else None)
-    print(f"Bundle written to {run.target}.")
+def _used(views: Study) -> set[str]:
+    """Ids of the pictures that took part in any training."""
+    police = {name for part in police_folds(views.rows) for name in part}
+    return {name for index in views.training_views(police) for name in views.cache.views[index].ids}

@@ -11,7 +11,19 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from bladecheck_training.fitting import Fitted
 from bladecheck_training.metrics import Array
+from bladecheck_training.net import KNIFE
+from bladecheck_training.scored import Scored
+
+
+def draw(folder: Path, sets: dict[str, Scored], fitted: Fitted) -> None:
+    """Save curves.png and decisions.png in the run's folder."""
+    curves(folder / "no-police", folder / "curves.png")
+    platt = fitted.labels["knife"]
+    known = {name: sets[name].by(fitted.rule).known for name in ("dev", "police") if name in sets}
+    drawn = {f"{name} (n = {len(s.rows)})": (s.knife, platt(s.logits[:, KNIFE])) for name, s in known.items()}
+    confusion(drawn, *fitted.bands["knife"], folder / "decisions.png")
 
 
 def curves(folder: Path, target: Path) -> None:

@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,109 +19,15 @@ import torch
 from rich.progress import track
 from torch import nn
 
-from bladecheck.core.preprocess import Pixels
-from bladecheck_training import last, losses, predict, train, truth
-from bladecheck_training.cache import Cache
-from bladecheck_training.config import Config, Optimisation
-from bladecheck_training.manifest import FOLDS, Row, split_by_group
-from bladecheck_training.net import NAMES, WIDTH, Heads, HeadsOnly, MapOnly
-from bladecheck_training.views import Library
+from bladecheck_training import last, predict, train
+from bladecheck_training.config import Optimisation
+from bladecheck_training.net import Heads, HeadsOnly, MapOnly
+from bladecheck_training.study import PREDICTIONS, TEACHER, Index, Study, kept_inputs, police_folds
 
 FRESH = 3.0
 """A layer that begins at nothing is held to it so many times as strongly."""
 MAP_EPOCHS = 4.0
 """Of adapting the map to outlined police pictures."""
-TEACHER = "teacher.npy"
-Index = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Study:
-    """Everything that the runs share.
-
-    Attributes:
-        columns: place in the cached parent's logits of each name.
-        kept: columns of this network's logits that stay the parent's.
-        teacher, pixels: as in `train.Task`.
-    """
-
-    config: Config
-    library: Library
-    cache: Cache
-    inputs: predict.Inputs
-    folder: Path
-    columns: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    kept: tuple[int, ...] = ()
-    teacher: torch.Tensor | None = None
-    pixels: bool = False
-
-    @property
-    def rows(self) -> list[Row]:
-        return list(self.library.rows.values())
-
-    @cached_property
-    def truths(self) -> list[truth.Truth]:
-        """What is known of each view."""
-        return [truth.of(view, self.library, cells)
-                for view, cells in zip(self.cache.views, np.asarray(self.cache.cells), strict=True)]  # fmt: skip
-
-    @cached_property
-    def targets(self) -> losses.Targets:
-        """The same for the loss; police pictures count `police_weight` times."""
-        police = np.array([any(self._split(name) == "police" for name in view.ids) for view in self.cache.views])
-        training = np.zeros(len(police), bool)
-        training[self.training_views(())] = True
-        weight = np.where(police, self.config.optimisation.police_weight, 1.0)
-        return losses.targets(self.truths, weight, training, self._asked())
-
-    def _asked(self) -> torch.Tensor:
-        """The parent's answers in this network's columns, NaN where it has none, float [M, WIDTH]."""
-        answers = torch.full((len(self.cache.views), WIDTH), float("nan"))
-        if self.cache.logits is not None:
-            known = torch.from_numpy(np.array(self.cache.logits))
-            for place, name in enumerate(NAMES):
-                if name in self.columns:
-                    answers[:, place] = known[:, self.columns[name]]
-        return answers
-
-    def _split(self, name: str) -> str:
-        return self.library.rows[name].split if name in self.library.rows else "train"
-
-    def training_views(self, police: Collection[str]) -> Index:
-        """Views made of training pictures, and of the police pictures with these ids, of which something is known."""
-        rows, found = self.library.rows, []
-        for index, view in enumerate(self.cache.views):
-            splits = {self._split(name) if name not in police else "train" for name in view.ids}
-            known = all(rows[name].knife is not None for name in view.ids if name in rows)
-            if splits == {"train"} and known and self.cache.made[index]:
-                found.append(index)
-        return np.array(found, np.int64)
-
-    def looks(self, names: Sequence[str]) -> Index:
-        """Views of held-out pictures, the whole first and then each look, [N, J]."""
-        place = {(view.kind, view.ids[0], view.number): index for index, view in enumerate(self.cache.views)
-                 if view.kind in ("whole", "look")}  # fmt: skip
-        numbers = range(len(self.config.crops))
-        found = np.array([[place["whole", name, 0], *(place["look", name, k] for k in numbers)] for name in names],
-                         np.int64).reshape(len(names), 1 + len(numbers))  # fmt: skip
-        if not self.cache.made[found].all():
-            raise ValueError("Some held-out pictures are not cached yet; run prepare again.")
-        return found
-
-    def named(self, split: str) -> list[str]:
-        """Ids of one split, labelled or not."""
-        return [row.id for row in self.rows if row.split == split]
-
-    def some_pixels(self, count: int = 16) -> Pixels:
-        """The first `dev` pictures as a whole, uint8 [count, S, S, 3]."""
-        return np.asarray(self.cache.pixels[self.looks(self.named("dev")[:count])[:, 0]])
-
-
-def police_folds(rows: Sequence[Row]) -> list[list[str]]:
-    """Ids of split "police" in FOLDS parts; groups stay together. Empty parts if there is no such row."""
-    police = [row for row in rows if row.split == "police"]
-    fold = split_by_group(police, FOLDS)
-    return [[row.id for row in police if fold[row.group] == part] for part in range(FOLDS)]
 
 
 def run_all(study: Study, net: nn.Module) -> None:
@@ -153,23 +56,12 @@ def run_all(study: Study, net: nn.Module) -> None:
             parts.append(_answers("police", heads, tuned, study, held_out))
         found |= {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     found["embedding"] = known[study.looks([*dev, *everyone])[:, 0]]
-    np.savez(study.folder / "predictions.npz", **found)  # type: ignore[arg-type]
+    np.savez(study.folder / PREDICTIONS, **found)  # type: ignore[arg-type]
     with torch.inference_mode():
         logits = before.heads.out(torch.from_numpy(known))
     np.save(study.folder / TEACHER, logits.numpy())
     state = net.state_dict() | {f"heads.{name}": value for name, value in final.heads.state_dict().items()}
     torch.save(state, study.folder / "final.pt")
-
-
-def _embedded(study: Study, heads: HeadsOnly, tuned: predict.Inputs) -> npt.NDArray[np.float32]:
-    """What the last linear layer reads of every view, float32 [M, E]; zeros for views not made yet."""
-    made = np.flatnonzero(study.cache.made)
-    found = np.zeros((len(study.cache.views), heads.heads.embedding), np.float32)
-    for part in np.split(made, range(1024, len(made), 1024)):
-        embedding = predict.predict(heads, tuned, part).embedding
-        assert embedding is not None
-        found[part] = embedding.numpy()
-    return found
 
 
 def _without_police(study: Study, net: nn.Module) -> tuple[HeadsOnly, predict.Inputs]:
@@ -195,30 +87,12 @@ def _without_police(study: Study, net: nn.Module) -> tuple[HeadsOnly, predict.In
     return HeadsOnly(heads_of), tuned
 
 
-def kept_inputs(cache: Cache) -> predict.Inputs:
-    """What heads read if the parent's trunk is kept: its tokens and those of its middle."""
-    tokens, middle = cache.tokens, cache.middle
-    assert tokens is not None
-    assert middle is not None
-
-    def both(index: Index) -> torch.Tensor:
-        return torch.from_numpy(np.concatenate([tokens[index], middle[index]], 2).astype(np.float32))
-
-    return both
-
-
-def _answers(name: str, heads: HeadsOnly, tuned: predict.Inputs, study: Study, ids: Sequence[str]) -> dict[str, Any]:
-    """What heads say of held-out pictures, by every look."""
-    index = study.looks(ids)
-    answer = predict.predict(heads, tuned, index.reshape(-1))
-    assert answer.occupancy is not None
-    assert answer.logits is not None
-    maps = answer.occupancy.numpy().astype(np.float16)
-    return {
-        f"{name}_ids": np.array(ids),
-        f"{name}_logits": answer.logits.numpy().reshape(*index.shape, -1),
-        f"{name}_maps": maps.reshape(*index.shape, *maps.shape[1:]),
-    }
+def train_views(
+    study: Study, net: nn.Module, views: Index, name: str, epochs: float, settings: Optimisation
+) -> nn.Module:
+    """One training over these views; returns the averaged network."""
+    task = train.Task(study.inputs, study.cache, views, study.targets, study.teacher, study.pixels)
+    return train.run(net, task, settings, round(len(views) * epochs / settings.batch), study.folder / name)
 
 
 def blend(net: nn.Module, pretrained: dict[str, torch.Tensor], share: float) -> None:
@@ -254,6 +128,17 @@ def tuned_inputs(study: Study, net: nn.Module, batch: int = 32) -> predict.Input
     return lambda wanted: torch.from_numpy(np.asarray(stored[wanted], np.float32))
 
 
+def _embedded(study: Study, heads: HeadsOnly, tuned: predict.Inputs) -> npt.NDArray[np.float32]:
+    """What the last linear layer reads of every view, float32 [M, E]; zeros for views not made yet."""
+    made = np.flatnonzero(study.cache.made)
+    found = np.zeros((len(study.cache.views), heads.heads.embedding), np.float32)
+    for part in np.split(made, range(1024, len(made), 1024)):
+        embedding = predict.predict(heads, tuned, part).embedding
+        assert embedding is not None
+        found[part] = embedding.numpy()
+    return found
+
+
 def adapt(
     study: Study, tuned: predict.Inputs, known: npt.NDArray[np.float32], before: HeadsOnly, police: Sequence[str],
     name: str,
@@ -279,25 +164,10 @@ def adapt(
     return HeadsOnly(heads.eval())
 
 
-def _take_map(heads: Heads, trained: nn.Module) -> None:
-    """Copy the averaged layers of a trained MapOnly into the heads."""
-    for part in ("first", "second"):
-        state = trained.heads[part].state_dict()  # type: ignore[index, union-attr]
-        heads.get_submodule(part).load_state_dict(state)
-
-
 def _masked(study: Study, views: Index) -> Index:
     """Those of which it is known where a knife is."""
     cells = study.cache.cells
     return np.array([index for index in views if cells[index][:3].any()], np.int64)
-
-
-def train_views(
-    study: Study, net: nn.Module, views: Index, name: str, epochs: float, settings: Optimisation
-) -> nn.Module:
-    """One training over these views; returns the averaged network."""
-    task = train.Task(study.inputs, study.cache, views, study.targets, study.teacher, study.pixels)
-    return train.run(net, task, settings, round(len(views) * epochs / settings.batch), study.folder / name)
 
 
 def _favour(study: Study, views: Index, police: Sequence[str]) -> Index:
@@ -306,3 +176,24 @@ def _favour(study: Study, views: Index, police: Sequence[str]) -> Index:
     theirs = np.array([bool(ids & set(study.cache.views[index].ids)) for index in views])
     ours = np.random.default_rng(0).permutation(views[~theirs])[: 2 * theirs.sum()]
     return np.concatenate([views[theirs], ours])
+
+
+def _take_map(heads: Heads, trained: nn.Module) -> None:
+    """Copy the averaged layers of a trained MapOnly into the heads."""
+    for part in ("first", "second"):
+        state = trained.heads[part].state_dict()  # type: ignore[index, union-attr]
+        heads.get_submodule(part).load_state_dict(state)
+
+
+def _answers(name: str, heads: HeadsOnly, tuned: predict.Inputs, study: Study, ids: Sequence[str]) -> dict[str, Any]:
+    """What heads say of held-out pictures, by every look."""
+    index = study.looks(ids)
+    answer = predict.predict(heads, tuned, index.reshape(-1))
+    assert answer.occupancy is not None
+    assert answer.logits is not None
+    maps = answer.occupancy.numpy().astype(np.float16)
+    return {
+        f"{name}_ids": np.array(ids),
+        f"{name}_logits": answer.logits.numpy().reshape(*index.shape, -1),
+        f"{name}_maps": maps.reshape(*index.shape, *maps.shape[1:]),
+    }

@@ -18,18 +18,19 @@ from bladecheck.core import bundle
 from bladecheck.core.bundle import Bundle
 from bladecheck.core.classifier import Classifier
 from bladecheck.core.preprocess import prepare, prepare_part
-from bladecheck_training import bundling, evaluate, finish, restate
+from bladecheck_training import bundling, fitting, restate, tables
 from bladecheck_training.calibrate import Platt
 from bladecheck_training.config import Config
-from bladecheck_training.evaluate import Fitted, Scored
+from bladecheck_training.fitting import Fitted
 from bladecheck_training.looks import Rule
 from bladecheck_training.manifest import Row
+from bladecheck_training.scored import Logits, Scored
 
 OTHERWISE = ("kinds", "gun", "other_weapon")
 """These are measures of heads that were cross-validated and are no longer at hand."""
 
 
-def settle(folder: Path, rows: Sequence[Row], config: Config, looks: Mapping[str, evaluate.Logits]) -> Bundle:
+def settle(folder: Path, rows: Sequence[Row], config: Config, looks: Mapping[str, Logits]) -> Bundle:
     """Combine looks as `config.looks.combine` says; write the bundle's manifest, golden answers and card anew.
 
     Args:
@@ -41,7 +42,7 @@ def settle(folder: Path, rows: Sequence[Row], config: Config, looks: Mapping[str
         ValueError: the bundle's knife score was cross-validated, by heads whose looks can't be had from the bundle.
     """
     found = restate.manifest_of(folder, config.model.version)
-    if finish.KEPT["police"] not in found["metrics"]:
+    if tables.KEPT["police"] not in found["metrics"]:
         raise ValueError(f"{folder} was not gone on from a parent: its knife score was cross-validated, and those "
                          "heads are not in it. Set [looks] combine and export it from its run.")  # fmt: skip
     before = fitted(bundle.load(folder))
@@ -50,13 +51,13 @@ def settle(folder: Path, rows: Sequence[Row], config: Config, looks: Mapping[str
         name: Scored([row for row in rows if row.split == name], looks[name], before.rule, config.data.tools)
         for name in ("dev", "police")
     }
-    after = evaluate.knife_fitted(before, list(sets.values()), config.targets)
+    after = fitting.knife_fitted(before, list(sets.values()), config.targets)
     found["preprocess"] |= bundling.looks(config, after)
     found["calibration"]["labels"]["knife"] = bundling.platt(after.labels["knife"])
     check, hold = after.bands["knife"]
     found["thresholds"]["labels"]["knife"] = {"check": check, "hold": hold}
     sets |= {"unseen": sets["police"]}  # other heads, but the same knife score
-    fresh = finish.measure(sets, after, kept=True) | finish.sliced(sets, after, kept=True)
+    fresh = tables.measure(sets, after, kept=True) | tables.sliced(sets, after, kept=True)
     found["metrics"] = {
         title: fresh[title] | {key: old[key] for key in OTHERWISE if key in old} if title in fresh else old
         for title, old in found["metrics"].items()
@@ -71,12 +72,12 @@ def settle(folder: Path, rows: Sequence[Row], config: Config, looks: Mapping[str
     return restate.written(folder, found)
 
 
-def read_looks(folder: Path, rows: Sequence[Row]) -> dict[str, evaluate.Logits]:
+def read_looks(folder: Path, rows: Sequence[Row]) -> dict[str, Logits]:
     """What the bundle's graph says of the whole and of every crop of each picture, [N, J, WIDTH] by split."""
     classifier = Classifier(bundle.load(folder))
     spec, again = classifier.bundle.spec, classifier.bundle.manifest.preprocess.looks
     assert again is not None
-    found: dict[str, list[evaluate.Logits]] = {"dev": [], "police": []}
+    found: dict[str, list[Logits]] = {"dev": [], "police": []}
     for row in track(rows, "Looking", transient=True):
         frame = classifier.load(row.path.read_bytes()).frames[0]
         every = [prepare(frame, spec), *(prepare_part(frame, spec, box) for box in again.crops)]

@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from bladecheck.core import bundle, weights
-from bladecheck_training import backbones, cache, export, frozen, padding, runs
+from bladecheck_training import backbones, cache, export, frozen, padding
 from bladecheck_training.cache import Trunk
 from bladecheck_training.config import Config
 from bladecheck_training.net import ConvNet
+from bladecheck_training.study import TEACHER, Index, Study
 from bladecheck_training.views import Library
 
 ASKED = ("pool", "part")
@@ -32,28 +33,28 @@ def prepare(config: Config, library: Library) -> None:
     cache.build(Path(config.work) / "cache", library, trunk, config.spec, config.crops, config.threads)
 
 
-def study(config: Config, library: Library) -> runs.Study:
+def study(config: Config, library: Library) -> Study:
     """Views as pixels, with a bundle's answers to some, or those of a run's network without police pictures to all."""
     taught = backbones.is_bundle(config.model.teacher)
     folder = Path(config.work if taught else config.model.teacher)
     views = cache.read(folder / "cache", library, config.spec, config.crops)
 
-    def pixels(index: runs.Index) -> torch.Tensor:
+    def pixels(index: Index) -> torch.Tensor:
         return torch.from_numpy(np.asarray(views.pixels[index]))
 
     if taught:
         names = bundle.load(Path(config.model.teacher)).manifest.outputs.names
         columns = {name: place for place, name in enumerate(names)}
-        return runs.Study(config, library, views, pixels, folder, columns, pixels=True)
-    teacher = torch.from_numpy(np.load(folder / runs.TEACHER))
+        return Study(config, library, views, pixels, folder, columns, pixels=True)
+    teacher = torch.from_numpy(np.load(folder / TEACHER))
     if len(teacher) != len(views.views):
         raise ValueError(
             f"{folder} has answers to {len(teacher)} of {len(views.views)} views; train the teacher again."
         )
-    return runs.Study(config, library, views, pixels, Path(config.work), teacher=teacher, pixels=True)
+    return Study(config, library, views, pixels, Path(config.work), teacher=teacher, pixels=True)
 
 
-def write(pupil: runs.Study, net: ConvNet, folder: Path) -> export.Written:
+def write(pupil: Study, net: ConvNet, folder: Path) -> export.Written:
     """The graph into `folder`, its weights in half precision.
 
     Raises:

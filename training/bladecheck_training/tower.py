@@ -14,7 +14,7 @@ from bladecheck.core import bundle
 from bladecheck_training import compress, export, frozen, predict
 from bladecheck_training.net import Heads, HeadsOnly, TransformerTop
 from bladecheck_training.parent import Parent
-from bladecheck_training.runs import Index, Study
+from bladecheck_training.study import Index, Study
 
 CALIBRATION_VIEWS = 96
 ROUNDING = 0.05

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from posixpath import basename
 from types import TracebackType
 from typing import Self
 
+from bladecheck.archives.containers.handles import Lost
 from bladecheck.archives.containers.limits import ArchiveLimits
 from bladecheck.archives.containers.lost import LostSource
 from bladecheck.archives.containers.merged import MergedSource
@@ -25,7 +25,7 @@ from bladecheck.archives.merging import Merging
 from bladecheck.archives.readers.base import JoinsParts, Reader
 from bladecheck.archives.readers.lost import LostReader
 from bladecheck.archives.registry import ReaderRegistry
-from bladecheck.errors import ArchiveError, DamagedArchive
+from bladecheck.errors import ArchiveError
 
 CHUNK = 1024 * 1024
 NOT_LOOKED_AT = "a video that was not looked at; with pip install 'bladecheck[video]' its frames are"
@@ -289,11 +289,7 @@ def _breaks(reader: Reader, source: Source) -> Iterator[Item]:
         source.log.warn(f"{name} {why}; what comes before it is kept.")
     for name, why in {**source.broken, **source.log.breaks}.items():
         detail = f"{name} {why}. What it held there or beyond is not among the rows."
-        yield Item(reader.name, str(source.path), member=name, detail=detail, opener=partial(_fail, detail))
-
-
-def _fail(detail: str) -> bytes:
-    raise DamagedArchive(detail)
+        yield Item(reader.name, str(source.path), member=name, detail=detail, opener=Lost(detail))
 
 
 def _warn_of_refused(source: Source) -> None:

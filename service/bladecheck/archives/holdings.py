@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from bladecheck.archives.containers.handles import Span
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.data.tables import TABLE_ENDINGS
+from bladecheck.archives.item import Handle
 from bladecheck.archives.names import is_junk
 from bladecheck.archives.readers.base import Reader
 from bladecheck.archives.readers.json_files import ALL_ENDINGS
@@ -70,6 +72,12 @@ class View(Source):
         super().close()
         self._whole.close()
 
+    def span(self, name: str) -> Span | None:
+        return self._whole.span(name)
+
+    def _handle(self, name: str) -> Handle | None:
+        return self._whole.handle(name)
+
     def _stream(self, name: str) -> BinaryIO:
         return self._whole.open_stream(name)
 
@@ -84,6 +92,12 @@ class _Stripped(View):
 
     def size(self, name: str) -> int:
         return self._whole.size(self._prefix + name)
+
+    def span(self, name: str) -> Span | None:
+        return self._whole.span(self._prefix + name)
+
+    def _handle(self, name: str) -> Handle | None:
+        return self._whole.handle(self._prefix + name)
 
     def _stream(self, name: str) -> BinaryIO:
         return self._whole.open_stream(self._prefix + name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -58,6 +59,20 @@ class Place:
     occurrence: int = 0
 
 
+class Handle(ABC):
+    """A way to a picture's bytes that can be pickled and followed by any process that sees the same disk or store."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def __call__(self) -> bytes:
+        """The bytes as stored; may be empty or truncated.
+
+        Raises:
+            ArchiveError: they can't be had, are damaged, or are too many.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """What an archive tells of a post, and so of every picture on it. The one list of these fields.
@@ -99,7 +114,8 @@ class Item(Told):
         member: name inside the archive, with "/" between folders; None where there is none.
         media_index: position within the post, from 0.
         status: one of Status; `detail` says why where it is not "present".
-        opener: gives the bytes; set where status is "present", and of videos that the archive holds.
+        opener: gives the bytes; set where status is "present", and of videos that the archive holds. A Handle where
+            one read is enough, so that other processes may open it too.
         identity: what its row id is made of, where that is not source, member or address, post id and index.
         occurrence: see Place; None where the archive has not counted it.
         also: the other places that list the same picture of the same post.

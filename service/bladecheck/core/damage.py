@@ -6,7 +6,7 @@ or a download lost become grey, garbled or shifted rows. Each test here is one t
 
 - JPEG: what libjpeg warns of, which Pillow does not pass on.
 - WebP, AVIF, HEIC: the decoder must need the last bytes of the coded data. One that lost its place in damaged data is
-  done before it reaches them. Whether it needs them shows by changing them: the picture must change, too.
+  done before it reaches them. Whether it needs them shows by changing them: the picture must change, too (or fail).
 - PNG: all checksums, also those that a decoder has no need to read. TIFF: those of deflated strips, and JPEG strips.
 
 Layouts: ITU T.81 annex B and F, RFC 9649, ISO/IEC 14496-12 and 23008-12, ITU H.265 7.4.2, PNG 5.3, GIF89a, TIFF 6.0.
@@ -36,6 +36,8 @@ HOLE = bytes(256)
 a row (WebP, quickest method; n = 279), drawings 48 (AVIF; n = 93). A hole that a disk leaves has 512 at least."""
 LEAST_OF_END, MOST_OF_END = 24, 512
 """Bytes at the end of coded data that must matter: more than what may belong to pixels outside the picture."""
+END_OF_VP8L = 4
+"""The same of lossless WebP, which is read bit by bit up to its last pixel: a byte, and three that a writer may add."""
 HEVC_LEAST = 8192
 """Smaller HEVC data may end with what is outside the picture: its blocks are larger, and its files end with padding."""
 # Frames of an animation that are decoded once more: each costs a decoding.
@@ -97,9 +99,17 @@ def _needs_its_end(coded: bytes, decode: Callable[[bytes], Image.Image], whole: 
     count = min(MOST_OF_END, max(LEAST_OF_END, len(coded) // 100))
     if len(coded) < 5 * count:
         return True  # too small to tell
-    changed = bytes(byte ^ 0xFF for byte in coded[-count:])
+    return _changes(coded[:-count] + _inverted(coded[-count:], 0xFF), decode, whole)
+
+
+def _inverted(coded: bytes, bits: int) -> bytes:
+    return bytes(byte ^ bits for byte in coded)
+
+
+def _changes(changed: bytes, decode: Callable[[bytes], Image.Image], whole: bytes) -> bool:
+    """Whether changed data gives another picture than `whole`, or none."""
     try:
-        return decode(coded[:-count] + changed).tobytes() != whole
+        return decode(changed).tobytes() != whole
     except Exception:  # decoders raise almost anything on what is damaged, as this is on purpose
         return True
 
@@ -119,7 +129,14 @@ def _webp_frame_is_whole(name: bytes, payload: bytes) -> bool:
         file.load()
         return file
 
-    return _needs_its_end(payload, decode, decode(payload).tobytes())
+    whole = decode(payload).tobytes()
+    if name == b"VP8 ":
+        return _needs_its_end(payload, decode, whole)
+    # One other end may happen to mean the same, where a colour repeats; two others and none don't.
+    start, end = payload[:-END_OF_VP8L], payload[-END_OF_VP8L:]
+    return any(
+        _changes(other, decode, whole) for other in (start + _inverted(end, 0xFF), start, start + _inverted(end, 0x55))
+    )
 
 
 def _riff_chunks(data: bytes, position: int = 12, end: int | None = None) -> Iterator[tuple[bytes, bytes]]:

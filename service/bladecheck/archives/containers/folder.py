@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
-import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
+from bladecheck.archives.containers.handles import Held, Piece, Span
 from bladecheck.archives.containers.limits import ArchiveLimits
 from bladecheck.archives.containers.source import Source
+from bladecheck.archives.containers.streams import open_regular
 from bladecheck.archives.names import normal
 from bladecheck.errors import ArchiveError
 
@@ -35,17 +37,14 @@ class FolderSource(Source):
     def size(self, name: str) -> int:
         return self._full(name).stat().st_size
 
+    def span(self, name: str) -> Span:
+        return Span(Held(self._full(name)))
+
     def on_disk(self, name: str) -> Path | None:
         return self._full(name)
 
     def _stream(self, name: str) -> BinaryIO:
-        # O_NONBLOCK: a file swapped for a pipe after listing must not hang the run.
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(self._full(name), flags)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise ArchiveError(f"{name} is not a regular file")
-        return os.fdopen(descriptor, "rb")
+        return cast(BinaryIO, io.BufferedReader(open_regular(self._full(name))))
 
     def _full(self, name: str) -> Path:
         return self._root / self._actual.get(name, name)
@@ -114,7 +113,7 @@ class FileSource(FolderSource):
         self._set = frozenset(self._names)
         self.refused = {}
 
-    def nearby(self, relative: str) -> Path | None:
+    def nearby(self, relative: str) -> Piece | None:
         """The file that a table beside it names, if it lies inside the table's folder; None where there is none.
 
         Raises:
@@ -125,7 +124,7 @@ class FileSource(FolderSource):
             resolved = target.resolve()
             if not resolved.is_relative_to(self._root):
                 raise ArchiveError(f"{relative!r} lies outside the folder of {self.path.name}; it is not read")
-            return resolved if resolved.is_file() else None
+            return Piece(Span(Held(resolved)), resolved.name, self.limits.member_bytes) if resolved.is_file() else None
         except (OSError, ValueError, RuntimeError):
             return None
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import BinaryIO
 
+from bladecheck.archives.containers.handles import Span
 from bladecheck.archives.containers.source import Source
+from bladecheck.archives.item import Handle
 
 
 class MergedSource(Source):
@@ -42,6 +44,14 @@ class MergedSource(Source):
         super().close()
         for part in self.parts:
             part.close()
+
+    def span(self, name: str) -> Span | None:
+        part, inner = self._where[name]
+        return part.span(inner)
+
+    def _handle(self, name: str) -> Handle | None:
+        part, inner = self._where[name]
+        return part.handle(inner)
 
     def _stream(self, name: str) -> BinaryIO:
         part, inner = self._where[name]

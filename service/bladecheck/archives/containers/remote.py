@@ -148,6 +148,14 @@ class RemoteFile(Positioned):
     def size(self) -> int:
         return self._object.size
 
+    @property
+    def known(self) -> Object:
+        """What the store said of it."""
+        return self._object
+
+    def take(self, start: int, count: int) -> bytes:
+        return self._fetch(start, count)
+
     def expect(self, start: int, count: int) -> None:
         """Fetch now, in one request, what this thread is about to read bit by bit."""
         if count <= LARGEST_AHEAD:

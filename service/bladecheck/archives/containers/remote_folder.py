@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import BinaryIO, cast
 
+from bladecheck.archives.containers.handles import Held, Span
 from bladecheck.archives.containers.limits import MIB, ArchiveLimits
 from bladecheck.archives.containers.remote import LARGEST_AHEAD, Object, RemoteFile, RemotePath
 from bladecheck.archives.containers.source import Source
@@ -46,6 +47,10 @@ class RemoteFolder(Source):
 
     def size(self, name: str) -> int:
         return self._found[name].size
+
+    def span(self, name: str) -> Span:
+        one = self._found[name]
+        return Span(Held(self._remote, one.size, one), 0, one.size)
 
     def _stream(self, name: str) -> BinaryIO:
         one = self._found[name]

@@ -10,9 +10,11 @@ from pathlib import Path
 from posixpath import basename
 from typing import IO, BinaryIO, Self
 
+from bladecheck.archives.containers.handles import Piece, Span
 from bladecheck.archives.containers.limits import ArchiveLimits
-from bladecheck.archives.containers.streams import DAMAGE
+from bladecheck.archives.containers.streams import DAMAGE, read_whole
 from bladecheck.archives.found import Log
+from bladecheck.archives.item import Handle
 from bladecheck.archives.names import normal
 from bladecheck.errors import ArchiveError, DamagedArchive
 
@@ -84,14 +86,9 @@ class Source(ABC):
         with self.open_stream(name) as stream:
             try:
                 size = self.size(name)
-                data = stream.read(min(cap, size) + 1)
             except DAMAGE as error:
-                raise DamagedArchive(f"{self.path.name}: {name} is damaged: {error}") from error
-        if len(data) < min(cap, size):
-            raise DamagedArchive(f"{self.path.name}: {name} is damaged: it has {len(data)} of {size} bytes")
-        if len(data) > cap:
-            raise ArchiveError(f"{self.path.name}: {name} is larger than {cap} bytes; it is not read")
-        return data
+                raise DamagedArchive(f"{self._label(name)} is damaged: {error}") from error
+            return read_whole(stream, size, cap, self._label(name))
 
     def head(self, name: str, count: int = 64) -> bytes:
         """The first bytes of a member; empty where it can't be read."""
@@ -102,8 +99,24 @@ class Source(ABC):
             return b""
 
     def opener(self, name: str) -> Callable[[], bytes]:
-        """What gives the member's bytes later."""
-        return partial(self.open, name)
+        """What gives the member's bytes later: its handle, or, where there is none, this source."""
+        return self.handle(name) or partial(self.open, name)
+
+    def handle(self, name: str) -> Handle | None:
+        """The member's handle; None where one read does not give it, or it is refused or not there."""
+        return None if name in self.refused or name not in self else self._handle(name)
+
+    def span(self, name: str) -> Span | None:
+        """Where the member lies unpacked and in one piece; None where it does not."""
+        return None
+
+    def _handle(self, name: str) -> Handle | None:
+        span = self.span(name)
+        return Piece(span, self._label(name), self.limits.member_bytes) if span else None
+
+    def _label(self, name: str) -> str:
+        """What errors call a member."""
+        return f"{self.path.name}: {name}"
 
     def origin(self, name: str) -> str:
         """The file or folder on disk that holds the member."""
@@ -177,6 +190,12 @@ class Narrowed(Source):
 
     def on_disk(self, name: str) -> Path | None:
         return self._inner.on_disk(name)
+
+    def span(self, name: str) -> Span | None:
+        return self._inner.span(name)
+
+    def _handle(self, name: str) -> Handle | None:
+        return self._inner.handle(name)
 
     def _stream(self, name: str) -> BinaryIO:
         return self._inner.open_stream(name)

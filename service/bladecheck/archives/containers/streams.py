@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import os
+import stat
 import threading
 import zipfile
 import zlib
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from bladecheck.archives.containers.limits import ArchiveLimits
-from bladecheck.errors import ArchiveError
+from bladecheck.errors import ArchiveError, DamagedArchive
 from bladecheck.file_formats import container_kind
 
 # What the standard library's decompressors and zipfile raise on damaged input.
@@ -63,11 +64,24 @@ class Bounded(io.RawIOBase):
 
 
 class Positioned:
-    """A file read by position from any thread, also where the system has no call for that (Windows)."""
+    """A file read by position from any thread, also where the system has no call for that (Windows).
+
+    Raises:
+        OSError: it is gone, can't be read, or is no regular file.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("rb", buffering=0)
+        self._file = open_regular(path)
         self._lock = threading.Lock()
+
+    @property
+    def size(self) -> int:
+        """What it measures now, in bytes."""
+        return os.fstat(self._file.fileno()).st_size
+
+    def take(self, start: int, count: int) -> bytes:
+        """As `read_at`, for who needs just these bytes and none beside them."""
+        return self.read_at(start, count)
 
     def read_at(self, start: int, count: int) -> bytes:
         """Up to `count` bytes from `start`; fewer only at the end."""
@@ -80,6 +94,20 @@ class Positioned:
     def close(self) -> None:
         """Lets go of the file."""
         self._file.close()
+
+
+def open_regular(path: Path) -> io.FileIO:
+    """A file, unbuffered. One that was swapped for a pipe after it was listed must not hang a run.
+
+    Raises:
+        OSError: see `Positioned`.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(22, f"{path.name} is not a regular file")
+    return io.FileIO(descriptor)
 
 
 class Window(io.RawIOBase):
@@ -133,6 +161,24 @@ class Checked(Window):
             if count and self._checked == self._size and self._crc != self._wanted:
                 raise zipfile.BadZipFile("its checksum (CRC-32) is not met")
         return count
+
+
+def read_whole(stream: IO[bytes], size: int, limit: int, label: str) -> bytes:
+    """All of a stream that should give `size` bytes.
+
+    Raises:
+        ArchiveError: it gives more than `limit`.
+        DamagedArchive: bytes are missing, or its checksum is not met.
+    """
+    try:
+        data = stream.read(min(limit, size) + 1)
+    except DAMAGE as error:
+        raise DamagedArchive(f"{label} is damaged: {error}") from error
+    if len(data) < min(limit, size):
+        raise DamagedArchive(f"{label} is damaged: it has {len(data)} of {size} bytes")
+    if len(data) > limit:
+        raise ArchiveError(f"{label} is larger than {limit} bytes; it is not read")
+    return data
 
 
 def unpacked(stream: BinaryIO, packed: int, limits: ArchiveLimits, label: str) -> BinaryIO:

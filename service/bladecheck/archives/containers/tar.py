@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from bladecheck.archives.containers.gzip_stream import SeekableGzip
+from bladecheck.archives.containers.handles import Held, Lost, Span
 from bladecheck.archives.containers.limits import MIB, ArchiveLimits
 from bladecheck.archives.containers.remote import RemoteFile, RemotePath
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.containers.streams import DAMAGE, Window
+from bladecheck.archives.item import Handle
 from bladecheck.archives.names import normal, refusal
 from bladecheck.errors import ArchiveError, DamagedArchive
 from bladecheck.file_formats import container_kind
@@ -63,6 +65,7 @@ class TarSource(Source):
         self._lock = threading.Lock()
         self._file = _packed_file(path, limits)
         self._ranged = _ranged(path, self._file)
+        self._held = _held(path, self._file, self._ranged)
         self._where: dict[str, tuple[int, int]] = {}
         self._untrusted: str | None = None
         try:
@@ -88,6 +91,12 @@ class TarSource(Source):
     def size(self, name: str) -> int:
         return self._where[name][1]
 
+    def span(self, name: str) -> Span | None:
+        return Span(self._held, *self._where[name]) if self._held and not self._untrusted else None
+
+    def _handle(self, name: str) -> Handle | None:
+        return Lost(self._distrust) if self._untrusted else super()._handle(name)
+
     def close(self) -> None:
         super().close()
         self._file.close()
@@ -112,14 +121,16 @@ class TarSource(Source):
 
     def _stream(self, name: str) -> BinaryIO:
         if self._untrusted:
-            raise DamagedArchive(
-                f"{self.path.name} is damaged ({self._untrusted}), and any of its files may be what is damaged"
-            )
+            raise DamagedArchive(self._distrust)
         if self._ranged:
             start, size = self._where[name]
             self._ranged.expect(start, size)
             return cast(BinaryIO, io.BufferedReader(_Ranged(self._ranged, start, size), MIB))
         return cast(BinaryIO, io.BufferedReader(_Member(self._file, self._lock, *self._where[name])))
+
+    @property
+    def _distrust(self) -> str:
+        return f"{self.path.name} is damaged ({self._untrusted}), and any of its files may be what is damaged"
 
     def _index(self) -> None:
         total, most = 0, self.limits.files if _is_plain(self._file) else self.limits.members
@@ -203,6 +214,13 @@ class _Ranged(Window):
 def _ranged(path: Path, file: IO[bytes]) -> RemoteFile | None:
     """A tar in an object store to be read by ranges, if it is not packed."""
     return RemoteFile(path) if isinstance(path, RemotePath) and _is_plain(file) else None
+
+
+def _held(path: Path, file: IO[bytes], ranged: RemoteFile | None) -> Held | None:
+    """Where the files of a plain tar lie."""
+    if not _is_plain(file):
+        return None
+    return Held(path, ranged.size, ranged.known) if ranged else Held(path, path.stat().st_size)
 
 
 def _is_plain(file: IO[bytes]) -> bool:

@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
+from bladecheck.archives.containers.handles import LOCAL_HEADER, LONGEST_EXTRA, Held, Packed, Span
 from bladecheck.archives.containers.limits import MIB, ArchiveLimits
 from bladecheck.archives.containers.remote import RemoteFile, positioned, size_of
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.containers.streams import DAMAGE, Checked, Window
+from bladecheck.archives.item import Handle
 from bladecheck.archives.names import normal, refusal
 from bladecheck.errors import ArchiveError
 
-LONGEST_EXTRA = 512
 # Bits of a member's flags.
 ENCRYPTED, UTF8_NAME = 0x1, 0x800
 # zipfile holds the directory in memory; an entry takes 46 bytes, its name and some fields: about a quarter of this.
@@ -38,6 +39,8 @@ class ZipSource(Source):
         self._file = path.open("rb")
         self._size = size_of(self._file)
         self._stored_file = positioned(path)
+        known = self._stored_file.known if isinstance(self._stored_file, RemoteFile) else None
+        self._held = Held(path, self._size, known)
         try:
             self._check_directory()
             self._zip = zipfile.ZipFile(self._file)
@@ -59,6 +62,22 @@ class ZipSource(Source):
     def size(self, name: str) -> int:
         return self._members[name].file_size
 
+    def span(self, name: str) -> Span | None:
+        info = self._members[name]
+        if info.compress_type != zipfile.ZIP_STORED:
+            return None
+        try:
+            return Span(self._held, self._begin(info), info.file_size)
+        except DAMAGE:
+            return None
+
+    def _handle(self, name: str) -> Handle:
+        info = self._members[name]
+        return Packed(
+            self._held, info.header_offset, info.compress_size, info.file_size, info.compress_type, info.CRC,
+            self._label(name), len(info.orig_filename.encode()), self.limits.member_bytes,
+        )  # fmt: skip
+
     def close(self) -> None:
         super().close()
         self._zip.close()
@@ -78,7 +97,8 @@ class ZipSource(Source):
 
     def _fetched(self, file: RemoteFile, info: zipfile.ZipInfo) -> BinaryIO:
         """A member of a remote zip in one request, whatever its packing; the local header may have a longer tail."""
-        file.expect(info.header_offset, 30 + len(info.orig_filename.encode()) + LONGEST_EXTRA + info.compress_size)
+        before = LOCAL_HEADER + len(info.orig_filename.encode()) + LONGEST_EXTRA
+        file.expect(info.header_offset, before + info.compress_size)
         if info.compress_type == zipfile.ZIP_STORED:
             return self._stored(info)
         packed = io.BufferedReader(Window(file, self._begin(info), info.compress_size), MIB)
@@ -91,11 +111,11 @@ class ZipSource(Source):
 
     def _begin(self, info: zipfile.ZipInfo) -> int:
         """Where a member's bytes begin, behind its local header."""
-        header = self._stored_file.read_at(info.header_offset, 30)
-        if len(header) < 30 or header[:4] != b"PK\x03\x04":
+        header = self._stored_file.read_at(info.header_offset, LOCAL_HEADER)
+        if len(header) < LOCAL_HEADER or header[:4] != b"PK\x03\x04":
             raise zipfile.BadZipFile("no local header where the directory says")
-        name_length, extra_length = struct.unpack("<HH", header[26:30])
-        return int(info.header_offset + 30 + name_length + extra_length)
+        name_length, extra_length = struct.unpack("<HH", header[26:LOCAL_HEADER])
+        return int(info.header_offset + LOCAL_HEADER + name_length + extra_length)
 
     def _check_directory(self) -> None:
         """Refuses an absurd directory before zipfile reads it whole."""

@@ -6,8 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 from posixpath import dirname, join, normpath
 from typing import TypeAlias
 
@@ -276,25 +274,15 @@ def _nearby(source: FileSource, post: Post, index: int, path: str) -> Item:
         return post.missing(index, error.detail)
     if found is None:
         return post.missing(index, f"{path} is not beside the table")
-    opener = partial(_file_bytes, found, source.limits.member_bytes)
     return replace(
         post.missing(index, ""),
-        source_path=str(found),
+        source_path=str(found.span.file.path),
         member=None,
         media_type=MediaType.PHOTO,
         status="present",
         detail=None,
-        opener=opener,
+        opener=found,
     )
-
-
-def _file_bytes(path: Path, cap: int) -> bytes:
-    try:
-        if path.stat().st_size > cap:
-            raise ArchiveError(f"{path} is larger than {cap} bytes; it is not read")
-        return path.read_bytes()
-    except OSError as error:
-        raise ArchiveError(f"{path} can't be read: {error.strerror or error}") from error
 
 
 def _member(source: Source, table: str, path: str) -> str | None:

@@ -12,10 +12,11 @@ from posixpath import basename
 from typing import IO, Any, BinaryIO, cast
 
 from bladecheck.archives.containers.gzip_stream import SeekableGzip
+from bladecheck.archives.containers.handles import Lost, Span
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.containers.streams import DAMAGE
 from bladecheck.archives.dates import parse_date
-from bladecheck.archives.item import Item, Place, Status
+from bladecheck.archives.item import Handle, Item, Place, Status
 from bladecheck.archives.names import is_picture_name
 from bladecheck.archives.post import Post, platform_of
 from bladecheck.archives.values import clean
@@ -49,7 +50,7 @@ class WarcReader:
         seen = _Seen()
         for name in names:
             source.log.parts += 1
-            yield from self._records(source, name, partial(_stream_at, source, name), seen)
+            yield from self._records(source, name, _Within(source, name, source.span(name)), seen)
         yield from self._revisits(source, seen)
         for name in source.names():
             if name not in names:
@@ -108,9 +109,9 @@ class WarcReader:
         why = whole.damage()
         found = _Seen()
         for item in self._records(source, name, whole.view, found):
-            yield replace(item, opener=partial(_refuse, why)) if why and item.opener else item
+            yield replace(item, opener=_refused(why)) if why and item.opener else item
         if why:
-            found.pictures = {digest: (name, partial(_refuse, why)) for digest in found.pictures}
+            found.pictures = {digest: (name, _refused(why)) for digest in found.pictures}
         seen.add(found)
         if why and name not in source.log.breaks:
             source.log.broken(name, f"is damaged ({why})")
@@ -154,10 +155,10 @@ class WarcReader:
         self, source: Source, post: Post, name: str, url: str, head: bytes, opened: Opened, offset: int, claim: str
     ) -> Item:
         if picture_kind(head):
-            opener = partial(_record_bytes, opened, name, offset, source.limits.member_bytes)
+            opener = _opener(opened, name, offset, source.limits.member_bytes)
             return post.stored(0, source, name, media_url=url, opener=opener, extra={"record_offset": offset})
         if is_video(head) or claim.startswith("video/"):
-            opener = partial(_record_bytes, opened, name, offset, source.limits.member_bytes)
+            opener = _opener(opened, name, offset, source.limits.member_bytes)
             return post.video(0, member=name, media_url=url, opener=opener)
         if not head and (claim.startswith("image/") or is_picture_name(url)):
             return post.missing(0, "the record is empty", member=name, media_url=url)
@@ -204,11 +205,39 @@ def _files(source: Source) -> list[str]:
     return [name for name in source.names() if FILES.search(name)]
 
 
-def _stream_at(source: Source, name: str, offset: int) -> BinaryIO:
-    stream = source.open_stream(name)
-    if offset:
-        stream.seek(offset)
-    return stream
+@dataclass(frozen=True, slots=True)
+class _Within:
+    """A web archive among the members of a source, to be opened at an offset; `span` says where it lies, if it does."""
+
+    source: Source
+    name: str
+    span: Span | None
+
+    def __call__(self, offset: int) -> BinaryIO:
+        stream = self.source.open_stream(self.name)
+        if offset:
+            stream.seek(offset)
+        return stream
+
+
+@dataclass(frozen=True, slots=True)
+class Record(Handle):
+    """The picture in a record that begins `offset` bytes into a web archive."""
+
+    file: Span
+    name: str
+    offset: int
+    limit: int
+
+    def __call__(self) -> bytes:
+        return _record_bytes(self.file.stream, self.name, self.offset, self.limit)
+
+
+def _opener(opened: Opened, name: str, offset: int, cap: int) -> Callable[[], bytes]:
+    """The record's handle, or, where its file does not lie in one piece, what reads it through the source."""
+    if isinstance(opened, _Within) and opened.span:
+        return Record(opened.span, name, offset, cap)
+    return partial(_record_bytes, opened, name, offset, cap)
 
 
 @contextmanager
@@ -236,8 +265,8 @@ def _iterated(stream: BinaryIO, name: str, check: bool = False) -> Iterator[Any]
         yield records
 
 
-def _refuse(why: str) -> bytes:
-    raise DamagedArchive(f"{why}; any of its records may be what is damaged")
+def _refused(why: str) -> Handle:
+    return Lost(f"{why}; any of its records may be what is damaged")
 
 
 def _record_bytes(opened: Opened, name: str, offset: int, cap: int) -> bytes:

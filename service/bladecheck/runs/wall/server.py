@@ -15,10 +15,10 @@ from bladecheck.errors import RunError
 from bladecheck.runs import journal
 from bladecheck.runs.folder import RunFolder, replace
 from bladecheck.runs.local_page import LocalPage, Query, Reply, as_json, as_picture
-from bladecheck.runs.table import Ledger
+from bladecheck.runs.wall import kept
 from bladecheck.runs.wall.marks import FILE, FOLDER, MARKS, MarkFile, as_csv, read
 from bladecheck.runs.wall.sampled import Samples
-from bladecheck.runs.wall.table import ARRANGEMENTS, NOT_SURE, Filter, Table
+from bladecheck.runs.wall.table import ARRANGEMENTS, NOT_SURE, Filter
 from bladecheck.runs.wall.thumbs import Shelf, Thumbs
 
 FILES = Path(__file__).parent / "files"
@@ -40,9 +40,8 @@ class Pinned:
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder, self.manifest = folder, folder.manifest()
-        with Ledger(folder) as ledger:
-            self.head, self.unfinished = ledger.head, ledger.unfinished
-            self.table = Table(ledger.rows(), self.manifest.get("timezone", "UTC"))
+        self.head = folder.header()
+        self.table, self.unfinished = kept.table(folder, self.manifest.get("timezone", "UTC"))
         self.samples = Samples(folder.path, self.table.without_answers)
         self._lock = threading.Lock()
         self.look()

@@ -13,9 +13,11 @@ import json
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from bladecheck.core.taxonomy import BLADES
@@ -40,6 +42,9 @@ CREATE TABLE pictures (
     true_decision TEXT, true_kind TEXT, true_answer TEXT, true_mark TEXT NOT NULL DEFAULT '',
     held INTEGER NOT NULL DEFAULT 0, decision TEXT, kind TEXT, rank INTEGER, answer TEXT, mark TEXT NOT NULL DEFAULT ''
 );
+"""
+PREPARED = """
+PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-65536;
 CREATE TEMP TABLE wanted (value TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 INDEXES = """
@@ -64,6 +69,8 @@ UPDATE pictures SET decision = CASE WHEN held THEN '{WAITING}' ELSE true_decisio
     rank = CASE WHEN held THEN {len(DECISIONS)} ELSE
         CASE true_decision {" ".join(f"WHEN '{name}' THEN {rank}" for rank, name in enumerate(DECISIONS))} END END
 """
+LAYOUT = "1" + TABLE + INDEXES + SHOWN
+"""What a kept table must agree with; the number changes with what is put into the columns."""
 HELD = "cluster IN (SELECT cluster FROM pictures WHERE sha256 IN (SELECT value FROM wanted))"
 TILE = "id, day, account, decision, kind, mark, times, held, first, month"
 ORDER = {
@@ -137,55 +144,63 @@ class Table:
     """Every row with a picture that could be opened when it was scored. Safe to use from many threads.
 
     Args:
-        rows: published rows, in their order; gone through once.
-        timezone: whose days and months.
+        db: with the table in it; SQLite's own temporary one, closed with this.
+        without: rows that have no picture to show, by status.
 
     Attributes:
         count: how many.
-        without: rows that have no picture to show, by status.
+        without: as given.
     """
 
-    def __init__(self, rows: Iterable[Row], timezone: str) -> None:
-        self._lock = threading.Lock()
-        self._db = sqlite3.connect("", check_same_thread=False)
-        self._db.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-65536;" + TABLE)
-        self._where, self.without = zone(timezone), dict[str, int]()
-        with self._lock, self._db:
-            self._db.executemany(
+    def __init__(self, db: sqlite3.Connection, without: Mapping[str, int]) -> None:
+        self._lock, self._db, self.without = threading.Lock(), db, dict(without)
+        self.count: int = self._one("SELECT COUNT(*) FROM pictures")
+
+    @classmethod
+    def built(cls, rows: Iterable[Row], timezone: str) -> Self:
+        """Of published rows, in their order, gone through once; in days and months of that time zone."""
+        db, without = _temporary(), dict[str, int]()
+        db.executescript(TABLE)
+        with db:
+            db.executemany(
                 f"INSERT INTO pictures (id, sha256, cluster, day, month, platform, post, account, repost, words, facts,"
                 f" true_decision, true_kind, true_answer) VALUES ({', '.join('?' * 14)})",
-                self._lines(rows),
+                _lines(rows, zone(timezone), without),
             )
-            self._db.execute(
+            db.execute(
                 "CREATE TEMP TABLE counted AS SELECT cluster, MIN(place) AS first, COUNT(*) AS times "
                 "FROM pictures GROUP BY cluster"
             )
-            self._db.execute("CREATE UNIQUE INDEX temp.counted_cluster ON counted (cluster)")
-            self._db.execute(COUNTED)
-            self._db.execute(SHOWN)
-        self._db.executescript(INDEXES + "DROP TABLE counted; ANALYZE;")
-        self.count: int = self._one("SELECT COUNT(*) FROM pictures")
+            db.execute("CREATE UNIQUE INDEX temp.counted_cluster ON counted (cluster)")
+            db.execute(COUNTED)
+            db.execute(SHOWN)
+        db.executescript(INDEXES + "DROP TABLE counted; ANALYZE;")
+        return cls(db, without)
+
+    @classmethod
+    def copied(cls, path: Path, without: Mapping[str, int]) -> Self:
+        """Of a file that `save` wrote, which stays as it is.
+
+        Raises:
+            sqlite3.Error: it is no such file.
+        """
+        db = _temporary()
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as kept:
+            kept.backup(db)
+        return cls(db, without)
+
+    def save(self, path: Path) -> None:
+        """Into a new file; before anything is held back or marked.
+
+        Raises:
+            sqlite3.Error: it can't be written.
+        """
+        with self._lock, closing(sqlite3.connect(path)) as kept:
+            self._db.backup(kept)
 
     def close(self) -> None:
         with self._lock:
             self._db.close()
-
-    def _lines(self, rows: Iterable[Row]) -> Iterator[tuple[Any, ...]]:
-        for row in rows:
-            if row["status"] != "ok" or row["media_kind"] == "video":
-                why = "video" if row["status"] == "ok" else row["status"]
-                self.without[why] = self.without.get(why, 0) + 1
-                continue
-            words = " ".join(row[name] or "" for name in ("text", "alt_text", "member")).casefold()
-            kind = (row["kind"] or NOT_SURE) if row["decision"] == "hold" else ""
-            answer = {"score_knife": row["score_knife"], "reasons": row["reasons"]}
-            day = _day(row["posted_at"], self._where)
-            yield (
-                row["row_id"], row["sha256"], row["cluster"], day, day[:7] or UNKNOWN,
-                row["platform"], row["post_id"], row["account"] or UNKNOWN,
-                row["is_repost"], words, json.dumps({name: row[name] for name in FACTS}),
-                row["decision"], kind, json.dumps(answer),
-            )  # fmt: skip
 
     def hold_back(self, sha256: Collection[str]) -> None:
         """Show neither answer nor mark on any picture with these bytes, nor on any that looks like one of them."""
@@ -315,6 +330,32 @@ class Table:
 
     def _one(self, select: str, values: Iterable[str] = ()) -> int:
         return int(self._all(select, values)[0][0])
+
+
+def _temporary() -> sqlite3.Connection:
+    """A database of SQLite's own, which spills to disk and is gone when it is closed."""
+    db = sqlite3.connect("", check_same_thread=False)
+    db.executescript(PREPARED)
+    return db
+
+
+def _lines(rows: Iterable[Row], where: ZoneInfo, without: dict[str, int]) -> Iterator[tuple[Any, ...]]:
+    """Of every row with a picture what the table holds; the others are counted in `without`, by status."""
+    for row in rows:
+        if row["status"] != "ok" or row["media_kind"] == "video":
+            why = "video" if row["status"] == "ok" else row["status"]
+            without[why] = without.get(why, 0) + 1
+            continue
+        words = " ".join(row[name] or "" for name in ("text", "alt_text", "member")).casefold()
+        kind = (row["kind"] or NOT_SURE) if row["decision"] == "hold" else ""
+        answer = {"score_knife": row["score_knife"], "reasons": row["reasons"]}
+        day = _day(row["posted_at"], where)
+        yield (
+            row["row_id"], row["sha256"], row["cluster"], day, day[:7] or UNKNOWN,
+            row["platform"], row["post_id"], row["account"] or UNKNOWN,
+            row["is_repost"], words, json.dumps({name: row[name] for name in FACTS}),
+            row["decision"], kind, json.dumps(answer),
+        )  # fmt: skip
 
 
 def _folded(where: str) -> str:
