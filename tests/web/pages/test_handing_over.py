@@ -203,6 +203,7 @@ def test_no_other_picture_passes_as_the_records(
     page.get_by_label("Record as data").set_input_files(handed)
     page.get_by_label("Its pictures and copies").set_input_files(copy)
     page.get_by_role("button", name="Open the record").click()
+    expect(page.locator("[name=seen]")).to_have_count(2)  # one in each form, once the page is whole
     page.locator("[name=seen]").last.evaluate(
         """(field, small) => {
           const [body, mac] = field.value.split(".");
