@@ -10,7 +10,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
+from bladecheck.core.images import PictureLimits
 from bladecheck.core.record import fingerprint, new_key
+from bladecheck.web.pages.previews import thumbnail
 from serving import COMMAND, environment
 
 Serve = Callable[..., AbstractContextManager[str]]
@@ -150,3 +152,71 @@ def approve(browser: Browser, site: str, altered: Path, handed: Path, approved: 
     page.get_by_role("button", name="Approve").click()
     approved.write_bytes(download(page, "Download as data (JSON)"))
     context.close()
+
+
+def handed_over(page: Page, site: str, picture: Path, folder: Path) -> tuple[Path, Path]:
+    """A record that waits for approval, and the copy that was made with it, as files."""
+    ask(page, site, picture)
+    page.get_by_label("Post the copy that was made here").check()
+    page.locator("#decider").fill("Bea Example")
+    page.get_by_role("button", name="Hand over for approval").click()
+    handed, copy = folder / "handed.json", folder / "copy.jpg"
+    handed.write_bytes(download(page, "Download as data (JSON)"))
+    for _ in range(2):
+        page.go_back(wait_until="commit")
+    copy.write_bytes(download(page, "Download the covered copy"))
+    return handed, copy
+
+
+def test_an_approver_sees_the_pictures_that_came_with_a_record(
+    page: Page, plain_page: Page, strict_site: str, pictures: dict[str, Path], tmp_path: Path
+) -> None:
+    handed, copy = handed_over(page, strict_site, pictures["hold"], tmp_path)
+    page = plain_page
+    page.goto(f"{strict_site}/record/open")
+    page.get_by_label("Record as data").set_input_files(handed)
+    page.get_by_label("Its pictures and copies").set_input_files([pictures["hold"], pictures["clear"]])
+    page.get_by_role("button", name="Open the record").click()
+    shown = page.locator(".bc-entry figure")
+    expect(shown).to_have_text(["The picture"])
+    assert page.locator(".bc-entry img").evaluate("(image) => image.naturalWidth") == 321
+    expect(page.locator(".govuk-warning-text")).to_contain_text("Not in this record, or changed since: clear.png")
+    expect(page.locator("main")).to_contain_text("1 of the record’s files not shown yet")
+    page.get_by_label("Look at the pictures and copies").set_input_files(copy)
+    page.get_by_role("button", name="Show them").click()
+    expect(shown).to_have_text(["The picture", "The copy"])
+    expect(page.locator(".govuk-warning-text")).to_have_count(0)
+    expect(page.get_by_role("button", name="Show them")).to_have_count(0)
+    assert "blur" in page.locator(".bc-entry img").first.evaluate("(image) => getComputedStyle(image).filter")
+    page.get_by_label("without the blur").check()
+    expect(page.locator(".bc-entry img").last).to_have_css("filter", "none")
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator(".govuk-error-summary")).to_contain_text("Enter the full name of who approves this")
+    expect(shown).to_have_text(["The picture", "The copy"])
+
+
+def test_no_other_picture_passes_as_the_records(
+    page: Page, strict_site: str, pictures: dict[str, Path], tmp_path: Path
+) -> None:
+    handed, copy = handed_over(page, strict_site, pictures["hold"], tmp_path)
+    page.goto(f"{strict_site}/record/open")
+    page.get_by_label("Record as data").set_input_files(handed)
+    page.get_by_label("Its pictures and copies").set_input_files(copy)
+    page.get_by_role("button", name="Open the record").click()
+    expect(page.locator("[name=seen]")).to_have_count(2)  # one in each form, once the page is whole
+    page.locator("[name=seen]").last.evaluate(
+        """(field, small) => {
+          const [body, mac] = field.value.split(".");
+          const found = JSON.parse(atob(body.replaceAll("-", "+").replaceAll("_", "/")));
+          found.value.small = small;
+          field.value = `${btoa(JSON.stringify(found)).replaceAll("+", "-").replaceAll("/", "_")}.${mac}`;
+        }""",
+        thumbnail_of(pictures["clear"]),
+    )
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator("main")).to_contain_text("The results were changed")
+    expect(page.locator(".bc-entry img")).to_have_count(0)
+
+
+def thumbnail_of(picture: Path) -> str:
+    return thumbnail(picture.read_bytes(), PictureLimits())

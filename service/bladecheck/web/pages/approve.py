@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,23 +10,27 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from bladecheck.core import record
 from bladecheck.core.verdict import Policy
-from bladecheck.errors import RecordError
+from bladecheck.errors import PictureError, RecordError
 from bladecheck.web import prefixes, uploads
+from bladecheck.web.disconnect import attend
 from bladecheck.web.http_errors import BadInput
-from bladecheck.web.pages import approval, cards, seals, wording
+from bladecheck.web.pages import approval, cards, previews, seals, wording
 from bladecheck.web.pages.approval import MOST_NAME, MOST_REASON, Checked, Choice
 from bladecheck.web.pages.cards import SummaryRow
 from bladecheck.web.pages.check import MOST
 from bladecheck.web.pages.previews import data_uri
 from bladecheck.web.pages.seals import BrokenSeal
 from bladecheck.web.pages.site import PageProblem, respond, text
+from bladecheck.web.workers import Workers
 
 FIELDS_AT_MOST = 20 * 7 + 20
+SHOWN_AT_MOST = 2 * MOST
+"""Files that an approver looks at beside a record: each picture and its copy."""
 THUMBNAIL = "data:image/jpeg;base64,"
 
 router = APIRouter()
@@ -242,31 +247,94 @@ async def choose(request: Request) -> HTMLResponse:
 
 @router.post("/record/open")
 async def opened(request: Request) -> HTMLResponse:
-    """The record that was handed over, and who approves it."""
-    async with uploads.form(request, max_files=1) as form:
+    """The record that was handed over, the pictures chosen with it, and who approves it."""
+    async with uploads.form(request, max_files=1 + SHOWN_AT_MOST, max_fields=FIELDS_AT_MOST) as form:
         part = form.get("file")
         data = await part.read() if isinstance(part, UploadFile) else b""
+        files = [
+            (one.filename or "", await one.read()) for one in form.getlist("picture") if isinstance(one, UploadFile)
+        ]
+        token, tokens = "".join(_texts(form, "handed")), _texts(form, "seen")
+    key = request.app.state.site.key
     try:
-        handed = record.read(data)
-        found = record.verify(handed, key=request.app.state.site.record_key)
-        if not found.good:
-            raise RecordError("This record was altered since it was made: do not approve it. Ask for it again.")
-        if handed["state"] != approval.WAITING:
-            raise RecordError(f"This record is not waiting for approval: it says {handed['state']!r}.")
+        handed = seals.unseal("handed", token, key) if token else _handed_over(request, data)
+        seen, unknown = _seen(tokens, key), []
+    except BrokenSeal as error:
+        return _refused(request, str(error))
     except (RecordError, KeyError, TypeError) as error:
         said = error.detail if isinstance(error, RecordError) else "This record is incomplete."
         return respond(request, "record_open.html", status=400, here="/record/open", errors=[PageProblem(said, "file")])
-    return _approval(request, handed, {}, [])
+    known = _fingerprints(handed)
+    for name, content in files:
+        digest = hashlib.sha256(content).hexdigest()
+        if digest in known:
+            seen[digest] = await _small(request, content)
+        elif content:
+            unknown.append(name)
+    return _approval(request, handed, {}, [], seen, unknown)
+
+
+def _handed_over(request: Request, data: bytes) -> dict[str, Any]:
+    """The record in these bytes.
+
+    Raises:
+        RecordError, KeyError, TypeError: if it is none, was altered, or does not wait for approval.
+    """
+    handed = record.read(data)
+    found = record.verify(handed, key=request.app.state.site.record_key)
+    if not found.good:
+        raise RecordError("This record was altered since it was made: do not approve it. Ask for it again.")
+    if handed["state"] != approval.WAITING:
+        raise RecordError(f"This record is not waiting for approval: it says {handed['state']!r}.")
+    return handed
+
+
+def _fingerprints(handed: Mapping[str, Any]) -> set[str]:
+    """Of every picture and copy that a record is about."""
+    return {
+        one
+        for item in handed["pictures"]
+        for one in (item["result"]["image"].get("sha256"), (item["copy"] or {}).get("sha256"))
+        if one
+    }
+
+
+async def _small(request: Request, data: bytes) -> str:
+    """A small picture to look at, as a data: URI; empty for a file of the record that can't be shown (a video, say)."""
+    limits = request.app.state.settings.limits
+    workers: Workers = request.app.state.workers
+    try:
+        return (await attend(request, workers.run(previews.preview, data, None, limits))).picture
+    except PictureError:
+        return ""
+
+
+def _texts(form: FormData, name: str) -> list[str]:
+    return [value for value in form.getlist(name) if isinstance(value, str)]
+
+
+def _seen(tokens: Sequence[str], key: bytes) -> dict[str, str]:
+    """What was shown on the form that was sent: small pictures by the fingerprint that they were matched by.
+
+    Sealed, so that no page of ours shows another picture as the record's.
+
+    Raises:
+        BrokenSeal: if one was changed.
+    """
+    shown = [seals.unseal("seen", token, key) for token in tokens]
+    return {one["sha256"]: one["small"] for one in shown}
 
 
 @router.post("/record/approved")
 async def approved(request: Request) -> HTMLResponse:
     """The record with who approved it, or the form again."""
     site = request.app.state.site
-    async with uploads.form(request, max_files=1) as form:
+    async with uploads.form(request, max_files=1, max_fields=FIELDS_AT_MOST) as form:
         given = {name: value.strip() for name, value in form.items() if isinstance(value, str)}
+        tokens = _texts(form, "seen")
     try:
         handed = seals.unseal("handed", given.pop("handed", ""), site.key)
+        seen = _seen(tokens, site.key)
         moment = seals.unseal("moment", given.pop("moment", ""), site.key)["at"]
     except BrokenSeal as error:
         return _refused(request, str(error))
@@ -274,11 +342,18 @@ async def approved(request: Request) -> HTMLResponse:
         {**given, "reason": given.get("reason") or handed["reason"]}, request.app.state.policy, True
     )
     if errors:
-        return _approval(request, handed, given, errors)
+        return _approval(request, handed, given, errors, seen)
     return _finished(request, approval.approve(handed, given, moment, site.record_key))
 
 
-def _approval(request: Request, handed: dict[str, Any], given: Fields, errors: Sequence[PageProblem]) -> HTMLResponse:
+def _approval(
+    request: Request,
+    handed: dict[str, Any],
+    given: Fields,
+    errors: Sequence[PageProblem],
+    seen: Mapping[str, str],
+    unknown: Sequence[str] = (),
+) -> HTMLResponse:
     site = request.app.state.site
     wrong = {error.field: error.text for error in errors}
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -291,7 +366,10 @@ def _approval(request: Request, handed: dict[str, Any], given: Fields, errors: S
         fields=_filled(_approver(request.app.state.policy), given, wrong),
         handed=seals.seal("handed", handed, site.key),
         moment=seals.seal("moment", {"at": now}, site.key),
-        **_shown(handed),
+        seen=[seals.seal("seen", {"sha256": one, "small": small}, site.key) for one, small in seen.items()],
+        unknown=unknown,
+        missing=len(_fingerprints(handed) - set(seen)),
+        **_shown(handed, seen),
     )
 
 
@@ -322,12 +400,12 @@ def _piece(request: Request) -> bool:
     return request.query_params.get("piece") == "1"
 
 
-def _shown(made: Mapping[str, Any]) -> dict[str, Any]:
+def _shown(made: Mapping[str, Any], seen: Mapping[str, str] | None = None) -> dict[str, Any]:
     return {
         "record": made,
         "reference": made["fingerprint"][:12],
         "rows": _rows(made),
-        "entries": _entries(made),
+        "entries": _entries(made, seen or {}),
         "waiting": made["state"] == approval.WAITING,
     }
 
@@ -371,7 +449,8 @@ def _same(made: Mapping[str, Any]) -> bool:
     )
 
 
-def _entries(made: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _entries(made: Mapping[str, Any], seen: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What the record says of each picture, and the files that were chosen to look at beside it."""
     entries = []
     for item in made["pictures"]:
         checked, copy = Checked(item["name"], item["checked_at"], item["result"]), item["copy"]
@@ -384,7 +463,15 @@ def _entries(made: Mapping[str, Any]) -> list[dict[str, Any]]:
             *cards.facts(checked),
             *([] if _same(made) else cards.identity(item["result"])),
         ]
-        entries.append({"name": item["name"], "answer": wording.answer(item["result"]), "rows": rows})
+        shown = [
+            (label, small)
+            for label, digest in (
+                ("The picture", checked.result["image"].get("sha256", "")),
+                ("The copy", (copy or {}).get("sha256", "")),
+            )
+            if (small := seen.get(digest))
+        ]
+        entries.append({"name": item["name"], "answer": wording.answer(item["result"]), "rows": rows, "shown": shown})
     return entries
 
 
