@@ -135,6 +135,18 @@ def test_short_ids_are_posts_where_the_picture_agrees(tmp_path: Path) -> None:
     assert len(rows(*numbered)) == 2
 
 
+def test_a_line_without_id_in_overlapping_tables_counts_once(tmp_path: Path) -> None:
+    """One that stands twice in a table is two, whatever overlaps; lines without a date say too little."""
+    line = "2024-05-0{0},force,https://i.example.org/{0}.jpg\n"
+    for name, days in {"a.csv": (1, 2, 2), "b.csv": (2, 3), "copy.csv": (1, 2, 2)}.items():
+        (tmp_path / name).write_text("date,account,image_url\n" + "".join(line.format(day) for day in days))
+    days = [item.posted_at.day for item in rows(*sorted(tmp_path.glob("*.csv"))) if item.posted_at]
+    assert sorted(days) == [1, 2, 2, 3]
+    for name in ("x.csv", "y.csv"):
+        (tmp_path / name).write_text("account,image_url\nforce,https://i.example.org/1.jpg\n")
+    assert len(rows(tmp_path / "x.csv", tmp_path / "y.csv")) == 2
+
+
 def test_a_post_and_somebody_sharing_it_are_two(tmp_path: Path) -> None:
     picture_ = {"fullsize": "https://cdn.bsky.app/img/feed_fullsize/plain/did/bafk1@jpeg"}
     view = {"uri": "at://did:plc:x/app.bsky.feed.post/3kabc", "author": {"handle": "a.example"},

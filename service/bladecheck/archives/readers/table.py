@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -176,6 +177,7 @@ class _Reading:
         self.ruined: Counter[str] = Counter()
         self.example = ""
         self.month_first, self.rounded = month_first, rounded
+        self._lines: Counter[bytes] = Counter()
 
     def items(self) -> Iterator[Item]:
         self.source.log.parts += 1
@@ -192,6 +194,7 @@ class _Reading:
         post = self._post(line, row)
         self.source.log.post(repost=post.is_repost)
         alt = text_of(self._cell(row, self.mapping.alt_text))
+        same = self._same(post, row)
         urls = largest([url for column in _parts(self.mapping.url) for url in urls_in(self._cell(row, column))])
         paths = [path for column in _parts(self.mapping.path) if (path := self._cell(row, column))]
         self.source.log.account(post.account if not urls and not paths else None)
@@ -199,7 +202,7 @@ class _Reading:
             url = https(urls[index]) if index < len(urls) else None
             item = replace(self._file(post, index, path), alt_text=alt, media_url=url)
             if url and item.status == Status.MISSING_MEDIA and not is_film_url(url):
-                item = post.remote(index, url, alt_text=alt)
+                item = post.remote(index, url, alt_text=alt, same_as=same)
             elif url and self.joins and item.member:
                 item = _of_two(item, url)
             yield item
@@ -208,7 +211,18 @@ class _Reading:
             if url is None or is_film_url(url):
                 yield post.video(index, media_url=url)
             else:
-                yield post.remote(index, url, alt_text=alt)
+                yield post.remote(index, url, alt_text=alt, same_as=same)
+
+    def _same(self, post: Post, row: Sequence[str]) -> str | None:
+        """A key for a line whose post has no id: the same for that very line in a copied or overlapping table.
+
+        A line that stands twice in one table is two. Without a date, equal lines may be of two posts.
+        """
+        if (post.platform and post.post_id) or not post.posted_at:
+            return None
+        line = hashlib.blake2b("\x1f".join(row).encode("utf-8", "replace"), digest_size=8).digest()
+        self._lines[line] += 1
+        return f"line/{line.hex()}/{self._lines[line]}"
 
     def _post(self, line: int, row: Sequence[str]) -> Post:
         urls = urls_in(self._cell(row, self.mapping.post_url))
