@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from bladecheck.errors import RunError
+from bladecheck.runs.engines.http import HttpEngine
 from bladecheck.runs.folder import RunFolder
 from bladecheck.runs.resume import Again, look_back
 from bladecheck.runs.table import Ledger
 from command_line import command
-from score_helpers import COMMAND, exported, fill, scored
-from serving import environment
+from score_helpers import COMMAND, NEAR, Score, exported, fill, scored
+from serving import environment, serve
 
 KILLS, PICTURES = 50, 250
 
@@ -116,3 +117,39 @@ def test_asked_to_stop_it_stops_in_good_order(tiny_path: Path, tmp_path: Path, n
     assert "Traceback" not in err
     assert RunFolder(run).manifest()["sessions"][-1]["ended"] == "stopped"
     assert 0 < len(exported(run)) < 400
+
+
+def test_a_second_ctrl_c_ends_it_at_once_and_loses_nothing(score: Score, tiny_path: Path, tmp_path: Path) -> None:
+    """The server hangs, so that the first Ctrl-C waits for the pictures under way."""
+    archive, run = fill(tmp_path / "archive", 120), tmp_path / "run"
+    with serve(tiny_path) as server:
+        arguments = [*COMMAND, "score", str(archive), "-o", str(run), "--server", server.url]
+        with subprocess.Popen(
+            arguments, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stderr is not None
+            while size(run / "journal.jsonl") < 2000 and process.poll() is None:
+                time.sleep(0.001)
+            server.process.send_signal(signal.SIGSTOP)
+            process.send_signal(signal.SIGINT)
+            said = ""
+            while "Once more to stop at once" not in said:
+                said += process.stderr.read(1)
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(0.5)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(10) == 130
+            assert "Traceback" not in said + process.stderr.read()
+        server.process.send_signal(signal.SIGCONT)
+        readable(run)
+        done = exported(run)
+        assert 0 < len(done) < 120
+        with RunFolder(run).locked():
+            pass
+        engine = HttpEngine(server.url, near=NEAR)
+        score(archive, run, engine)
+        engine.close()
+    after = {row["row_id"]: row for row in exported(run)}
+    assert len(after) == 120
+    assert len(scored(run)) == len(set(scored(run))), "no picture was scored twice"
+    assert all(after[row["row_id"]]["score_knife"] == row["score_knife"] for row in done)

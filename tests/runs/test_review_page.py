@@ -9,8 +9,10 @@ import signal
 import subprocess
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from bladecheck.cli.estimate import estimate
+from bladecheck.cli.review import review
+from bladecheck.errors import RunError
 from bladecheck.runs.counts.opened import open_sample
 from bladecheck.runs.counts.sample import LABELS
 from score_helpers import COMMAND, Score, fill
@@ -144,6 +149,45 @@ def test_labelling_with_the_keyboard_alone(serve: Serve, run: Path, page: Page, 
         assert not page.locator("#yes").is_enabled()
         text = page.locator("body").inner_text()
         assert not re.search(r"score|anytown|P00\d\d", text)
+
+
+def label(address: str, say: Callable[[str], str]) -> dict[str, str]:
+    """Answer all that the page shows; gives the answers by row."""
+    state, given = ask(address, "begin", {}), dict[str, str]()
+    while row := state["row"]:
+        assert "answers" not in state, "blind: nobody else's answer is told"
+        given[row] = say(row)
+        state = ask(address, "answer", {"tab": state["tab"], "row": row, "answer": given[row], "seconds": 1})
+    return given
+
+
+def test_a_second_labeller_and_the_agreement_of_the_two(
+    serve: Serve, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample, words = tmp_path / "sample.csv", cycle(("yes", "no", "no", "unsure"))
+    review(run, labels=20, export=sample)
+    rows = [line.partition(",")[0] for line in sample.read_text().splitlines()[1:]]
+    sample.write_text("row_id,label\n" + "".join(f"{row},{next(words)}\n" for row in rows))
+    review(run, import_=sample, who="A")
+    first = answers(run)
+    with pytest.raises(RunError, match="from someone else than A"):
+        review(run, second=True, who="A")
+    flip = next(row for row, answer in first.items() if answer == "yes")
+    with serve("--second", "--who", "B") as (address, _):
+        second = label(address, lambda row: "no" if first[row] == "unsure" or row == flip else first[row])
+    assert first.keys() == second.keys(), "a fifth, but at least 50: all of so few"
+    capsys.readouterr()
+    estimate(run, as_json=True)
+    told = json.loads(capsys.readouterr().out)["agreement"]
+    pairs = [(first[row], second[row]) for row in first]
+    total, agree = len(pairs), sum(one == other for one, other in pairs)
+    assert (told["pictures"], told["agree"]) == (total, agree)
+    assert agree == total - 1 - sum(answer == "unsure" for answer in first.values())
+    assert told["low"] < agree / total < told["high"]
+    assert {(one["first"], one["second"]): one["pictures"] for one in told["table"]} == Counter(pairs)
+    ones, others = Counter(first.values()), Counter(second.values())
+    chance = sum(ones[word] * others[word] for word in ones) / total**2
+    assert told["kappa"] == pytest.approx((agree / total - chance) / (1 - chance))
 
 
 def test_every_button_has_a_name_and_axe_finds_nothing(serve: Serve, page: Page) -> None:

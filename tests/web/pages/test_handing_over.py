@@ -203,20 +203,19 @@ def test_no_other_picture_passes_as_the_records(
     page.get_by_label("Record as data").set_input_files(handed)
     page.get_by_label("Its pictures and copies").set_input_files(copy)
     page.get_by_role("button", name="Open the record").click()
-    for forged in ("https://example.org/x.jpg", thumbnail_of(pictures["clear"])):
-        page.locator("[name=seen]").last.evaluate(
-            """(field, small) => {
-              const [body, mac] = field.value.split(".");
-              const found = JSON.parse(atob(body.replaceAll("-", "+").replaceAll("_", "/")));
-              found.value.small = small;
-              field.value = `${btoa(JSON.stringify(found)).replaceAll("+", "-").replaceAll("/", "_")}.${mac}`;
-            }""",
-            forged,
-        )
-        page.get_by_role("button", name="Approve").click()
-        expect(page.locator("main")).to_contain_text("The results were changed")
-        expect(page.locator("img[src*=example], .bc-entry img")).to_have_count(0)
-        page.go_back()
+    expect(page.locator("[name=seen]")).to_have_count(2)  # one in each form, once the page is whole
+    page.locator("[name=seen]").last.evaluate(
+        """(field, small) => {
+          const [body, mac] = field.value.split(".");
+          const found = JSON.parse(atob(body.replaceAll("-", "+").replaceAll("_", "/")));
+          found.value.small = small;
+          field.value = `${btoa(JSON.stringify(found)).replaceAll("+", "-").replaceAll("/", "_")}.${mac}`;
+        }""",
+        thumbnail_of(pictures["clear"]),
+    )
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator("main")).to_contain_text("The results were changed")
+    expect(page.locator(".bc-entry img")).to_have_count(0)
 
 
 def thumbnail_of(picture: Path) -> str:

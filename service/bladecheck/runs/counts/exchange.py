@@ -157,8 +157,7 @@ def _answer(text: str) -> Answer:
 def _refused(file: LabelFile, row: str, sha256: str, answer: str, who: str, role: Role) -> str | None:
     """Why an answer is not taken; empty where it is there already, None where it is to be taken."""
     before = file.labels.given(role, row, sha256)
-    first = file.labels.given("first", row, sha256)
-    if role == "second" and (first is None or first.who == who):
+    if role == "second" and not file.labels.second_by(row, sha256, who):
         return f"a second answer comes after the first, from someone else than {who}"
     if before is None or (before.who == who and before.answer != answer):
         return None

@@ -64,6 +64,11 @@ class Labels:
         settled = self.given("settled", row, sha256)
         return settled.answer if settled else "unsure"
 
+    def second_by(self, row: str, sha256: str, who: str) -> bool:
+        """Whether this person may answer a second time: after the first answer, and not after their own."""
+        first = self.given("first", row, sha256)
+        return first is not None and first.who != who
+
     def unit(self, unit: Unit) -> Answer | None:
         """A unit's answer: yes if any of its pictures is, None until all are answered."""
         answers = [self.answer(*row) for row in unit.rows]

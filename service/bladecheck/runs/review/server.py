@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bladecheck.runs.counts.labels import LabelFile, Role
+from bladecheck.errors import RunError
+from bladecheck.runs.counts.labels import LabelFile, Labels, Role
 from bladecheck.runs.counts.opened import Opened
 from bladecheck.runs.counts.sample import LABELS
 from bladecheck.runs.local_page import LocalPage, Query, Reply, as_json, as_picture
@@ -18,13 +19,16 @@ def serve(opened: Opened, who: str, role: Role, blur: bool = False, port: int = 
     """Print the page's address and serve it; Ctrl-C ends it, and nothing answered is lost.
 
     Raises:
-        RunError: another program labels this sample, or the archive is gone.
+        RunError: another program labels this sample, the archive is gone, or whoever gave the first answers is to
+            give the second ones.
     """
     with opened.sample.locked(), LabelFile(opened.sample.path / LABELS) as file:
         queue = opened.queue(role, file.labels)
         if not queue:
             print("There is nothing to label in this role yet.")
             return 0
+        if role == "second":
+            queue = _for_second(queue, file.labels, who)
         with Pictures(opened.folder, [row for row, _ in queue], archive) as pictures:
             page = make(queue, file, pictures, who, role, blur, port)
             page.attend(
@@ -32,6 +36,18 @@ def serve(opened: Opened, who: str, role: Role, blur: bool = False, port: int = 
                 f"Every answer is kept. Next: bladecheck estimate {opened.folder.path}",
             )
     return 0
+
+
+def _for_second(queue: list[tuple[str, str]], labels: Labels, who: str) -> list[tuple[str, str]]:
+    """Agreement with oneself is none: what has no first answer by somebody else is left out, and it is said."""
+    theirs = [row for row in queue if labels.second_by(*row, who)]
+    if not theirs:
+        raise RunError(
+            f"Second answers come after the first, from someone else than {who}: give another pseudonym with --who."
+        )
+    if left_out := len(queue) - len(theirs):
+        print(f"{left_out:,} pictures are left out: they have no first answer yet, or one by {who}.", flush=True)
+    return theirs
 
 
 def make(
