@@ -276,7 +276,9 @@ async def make(
     """
     drawn = await workers.run(draw, data, plan, limits)
     still = result["image"].get("frames", 1) > 1
-    again = result if plan.untouched and not still else await workers.check(drawn, evidence=True)
+    # An answer handed back by a page has no map any more, which says where to cover.
+    holds = plan.untouched and not still and ("evidence" in result or not shows_knife(result))
+    again = result if holds else await workers.check(drawn, evidence=True)
     left = _left(again, plan, workers.classifier.bundle.manifest)
     small, size, shown = await workers.run(previews.marked, drawn, left)
     digest = hashlib.sha256(drawn).hexdigest()
