@@ -116,6 +116,25 @@ def test_row_numbers_are_no_post_ids(make_folder: Make, png: bytes) -> None:
     assert len(rows(one, two)) == 2
 
 
+def test_short_ids_are_posts_where_the_picture_agrees(tmp_path: Path) -> None:
+    """Reddit's own ids are short; elsewhere a short one may be a row's number, and does not tell alone."""
+    told = "id,author,created_utc,title,url\n"
+    line = "1abc{0}d,me,171451980{0},T,https://i.redd.it/abcdefghij{0}.jpg\n"
+    tables = {"a.csv": (1, 2), "b.csv": (2, 3)}
+    for name, posts in tables.items():
+        (tmp_path / name).write_text(told + "".join(line.format(k) for k in posts))
+    post = {"id": "1abc3d", "subreddit": "s", "author": "me", "created_utc": 1714519803, "title": "T",
+            "url": "https://i.redd.it/abcdefghij3.jpg", "post_hint": "image", "is_self": False,
+            "permalink": "/r/s/comments/1abc3d/x/"}  # fmt: skip
+    (tmp_path / "c.ndjson").write_text(json.dumps(post) + "\n")
+    found = rows(*(tmp_path / name for name in ("a.csv", "b.csv", "c.ndjson")))
+    assert [(item.platform, item.post_id) for item in found] == [("reddit", f"1abc{k}d") for k in (1, 2, 3)]
+    numbered = [tmp_path / "one.csv", tmp_path / "two.csv", tmp_path / "three.csv"]
+    for path, name in zip(numbered, ("PicA", "PicB", "PicA"), strict=True):
+        path.write_text(f"id,image_url\n1,https://pbs.twimg.com/media/{name}.jpg\n")
+    assert len(rows(*numbered)) == 2
+
+
 def test_a_post_and_somebody_sharing_it_are_two(tmp_path: Path) -> None:
     picture_ = {"fullsize": "https://cdn.bsky.app/img/feed_fullsize/plain/did/bafk1@jpeg"}
     view = {"uri": "at://did:plc:x/app.bsky.feed.post/3kabc", "author": {"handle": "a.example"},

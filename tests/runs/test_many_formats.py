@@ -56,6 +56,17 @@ def test_totals_are_what_was_drawn(score: Score, drawn: tuple[list[Path], list[D
         assert +found == wanted, zone
 
 
+def test_an_account_is_one_however_it_is_written(score: Score, tmp_path: Path) -> None:
+    """The run grows: a later archive writes the handle in another case, and another still."""
+    paths = []
+    for number, account in enumerate(("anytownpolice", "AnytownPolice", "ANYTOWNPOLICE")):
+        make = DATED[("api_v1", "web_exporter", "table")[number]]
+        paths.append(make(tmp_path / account, [Drawn(number, account, MOMENTS[number])]))
+        score(paths, tmp_path / "run")
+    assert {row["account"] for row in exported(tmp_path / "run")} == {"AnytownPolice"}
+    assert {line["account"] for line in summarise(exported(tmp_path / "run"), "UTC").lines()[:-1]} == {"AnytownPolice"}
+
+
 def test_notes_reach_the_report() -> None:
     session = {
         "found": "table",

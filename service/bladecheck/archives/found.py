@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import ParamSpec
 
 from bladecheck.archives.item import Item, Status
+from bladecheck.archives.spelling import Spellings
 
 # Accounts in the one line of what was found; more are counted.
 NAMED_ACCOUNTS = 2
@@ -259,11 +260,13 @@ class Tally:
         for log in logs:
             counts.update(log.counts)
         names = [name for log in logs for name in log.ignored_names]
-        accounts = self.accounts.union(*(log.accounts for log in logs))
+        accounts, spellings = self.accounts.union(*(log.accounts for log in logs)), Spellings()
+        for name in accounts:
+            spellings.learn(None, name)
         return Found(
             title=title,
             parts=max(containers, sum(log.parts for log in logs)),
-            accounts=tuple(sorted(accounts)),
+            accounts=tuple(sorted({spellings.of(None, name) or name for name in accounts})),
             posts=sum(log.posts for log in logs) + len(set().union(*(log.known_posts for log in logs))),
             reposts=sum(log.reposts for log in logs) + len(set().union(*(log.known_reposts for log in logs))),
             by_status=dict(sorted(self.by_status.items())),

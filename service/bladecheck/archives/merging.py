@@ -29,7 +29,7 @@ STATUS_RANK = {Status.PRESENT: 5, Status.REMOTE: 4, Status.VIDEO_SKIPPED: 2, Sta
 """A video that the archive holds ranks one above one that it only speaks of."""
 DATE_RANK = {DateSource.FIELD: 4, DateSource.SNOWFLAKE: 3, DateSource.EXIF: 2, DateSource.FILENAME: 1}
 X_MEMBER = re.compile(r"^\d{5,20}-(.+)$")
-# Characters: shorter ids in a table are likely numbers of rows, alike in every table.
+# Characters: shorter ids in a table may be numbers of rows, alike in every table; but Reddit's own have five to seven.
 SHORTEST_TABLE_ID = 8
 
 
@@ -208,13 +208,19 @@ def _post_key(item: Item) -> int:
         return _hash("same", item.same_as)
     if not item.platform or not item.post_id:
         return 0
-    if item.source_format == "table" and len(item.post_id) < SHORTEST_TABLE_ID:
-        return 0  # likely a row's number
+    if item.source_format == "table" and _maybe_row_number(item.platform, item.post_id):
+        # The medium has to be the same, too.
+        name = medium_name(item)
+        return _hash("row", item.platform, item.post_id, name) if name else 0
     shared = (item.original_post_id or "").rsplit("/", 1)[-1]
     if item.is_repost and (shared == item.post_id or item.source_format == "gallery_dl"):
         # Known by the id of what it shares: not the post itself.
-        return _hash(item.platform, item.post_id, "shared by", item.account)
+        return _hash(item.platform, item.post_id, "shared by", (item.account or "").casefold())
     return _hash(item.platform, item.post_id)
+
+
+def _maybe_row_number(platform: str, post_id: str) -> bool:
+    return len(post_id) < SHORTEST_TABLE_ID and (platform != "reddit" or post_id.isdecimal())
 
 
 def _medium_key(item: Item) -> int:

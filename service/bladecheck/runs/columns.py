@@ -42,7 +42,7 @@ TOLD: tuple[Column, ...] = (
     Column("source", "text", "The input it came from, by name and without the folders above it.", nullable=False),
     Column("member", "text", "Name inside the archive."),
     Column("platform", "text", "Where it was posted, such as x."),
-    Column("account", "text", "The account that posted it."),
+    Column("account", "text", "The account that posted it; a handle in one spelling, however archives write it."),
     Column("post_id", "text", "The platform's id of the post; always text, never a number."),
     Column("post_url", "text", "Address of the post."),
     Column("posted_at", "time", "When it was posted, UTC."),

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
+from bladecheck.archives.spelling import Spellings
 from bladecheck.errors import RunError
 from bladecheck.runs import duplicates, journal, near, rows
 from bladecheck.runs.columns import Row
@@ -84,6 +85,7 @@ class Ledger:
     def __init__(self, folder: RunFolder) -> None:
         self.head = folder.header()
         self.damaged = 0
+        self._spellings = Spellings()
         self._folder = folder
         # Held open: a journal that is replaced meanwhile (`merge`) stays the one that was read.
         self._journal = folder.journal.open("rb")
@@ -132,7 +134,9 @@ class Ledger:
                 "cluster": cluster.hex() if cluster else row.get("sha256") if picture_at is not None else None,
             }
             found = None if picture_at is None else self._record(picture_at, picture_size)
-            yield rows.publish(row, found, self.head, links)
+            published = rows.publish(row, found, self.head, links)
+            published["account"] = self._spellings.of(published["platform"], published["account"])
+            yield published
 
     def _record(self, at: int, size: int) -> Record:
         self._journal.seek(at)
@@ -151,6 +155,7 @@ class Ledger:
             if record is None:
                 self.damaged += 1
             elif "row" in record:
+                self._spellings.learn(record["item"]["platform"], record["item"]["account"])
                 told = bytes.fromhex(record["sha256"]) if record.get("sha256") else None
                 listed.append((at, len(line), bytes.fromhex(record["row"]), _order(record), told))
                 for other in record.get("supersedes", ()):

@@ -69,7 +69,7 @@ UPDATE pictures SET decision = CASE WHEN held THEN '{WAITING}' ELSE true_decisio
     rank = CASE WHEN held THEN {len(DECISIONS)} ELSE
         CASE true_decision {" ".join(f"WHEN '{name}' THEN {rank}" for rank, name in enumerate(DECISIONS))} END END
 """
-LAYOUT = "1" + TABLE + INDEXES + SHOWN
+LAYOUT = "2" + TABLE + INDEXES + SHOWN
 """What a kept table must agree with; the number changes with what is put into the columns."""
 HELD = "cluster IN (SELECT cluster FROM pictures WHERE sha256 IN (SELECT value FROM wanted))"
 TILE = "id, day, account, decision, kind, mark, times, held, first, month"
