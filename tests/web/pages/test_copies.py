@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from bladecheck.core.classifier import Classifier
 from bladecheck.core.images import PictureLimits
 from bladecheck.web.pages import wording
-from bladecheck.web.pages.copies import MOST_AREAS, PLATFORMS, BadPlan, Plan, draw, plan_from
+from bladecheck.web.pages.copies import MOST_AREAS, PLATFORMS, BadPlan, Plan, as_numbers, draw, plan_from
 from tiny import GREEN, encode
 from tiny import draw as drawn
 from web.pages.fetching import fetch
@@ -103,6 +103,14 @@ def test_a_plan_that_makes_no_sense_names_the_field(given: dict[str, str], field
 def test_numbers_in_percent_and_boxes_say_the_same() -> None:
     numbers = {"area-1-left": "10", "area-1-top": "20 %", "area-1-width": "30,5", "area-1-height": "95"}
     assert plan_from(numbers) == plan_from({"areas": "[[0.1, 0.2, 0.405, 1.0]]"})
+
+
+def test_areas_as_numbers_come_back_as_areas_and_none_beyond_the_last_is_lost() -> None:
+    boxes = [(0.1, 0.2, 0.4, 0.95), *[(n / 100, 0.5, n / 100 + 0.05, 0.6) for n in range(MOST_AREAS + 2)]]
+    assert plan_from(as_numbers(boxes[:3])).areas == pytest.approx(np.array(boxes[:3]))
+    areas = plan_from(as_numbers(boxes)).areas
+    assert len(areas) == MOST_AREAS
+    assert areas[-1] == pytest.approx((0.18, 0.5, 0.26, 0.6))
 
 
 def test_a_held_picture_costs_two_inferences_and_a_clear_one_a_single_one(
@@ -275,3 +283,65 @@ def test_without_scripts_areas_are_numbers(plain_page: Page, site: str, pictures
     assert made(page).size == (243, 243)
     page.get_by_role("button", name="Make a record").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Make a record of this check")
+
+
+def too_little_covered(page: Page, site: str, picture: Path) -> None:
+    """The form without scripts, answered with a copy of which only the left is covered."""
+    page.goto(f"{site}/copy?area-1-left=0&area-1-top=0&area-1-width=25&area-1-height=100")
+    page.get_by_label("Picture", exact=True).set_input_files(picture)
+    page.get_by_role("button", name="Make the copy").click()
+    expect(page.locator(".bc-made strong")).to_contain_text("A blade still shows in this copy")
+
+
+def test_one_press_covers_what_still_shows(page: Page, site: str, pictures: dict[str, Path]) -> None:
+    open_editor(page, site, pictures["hold"])
+    again = page.get_by_role("button", name="Cover what still shows")
+    expect(again).to_have_count(0)
+    while page.locator(".bc-box").count():
+        page.locator(".bc-box").first.focus()
+        page.keyboard.press("Delete")
+    again.press("Enter")
+    expect(page.locator(".bc-made")).to_contain_text("The check found no blade in this copy.")
+    expect(again).to_have_count(0)
+    expect(page.locator(".bc-box")).not_to_have_count(0)
+    expect(page.locator("[data-download]")).to_be_focused()
+
+
+def test_what_still_shows_is_covered_where_a_cut_and_a_size_moved_it(
+    page: Page, site: str, pictures: dict[str, Path]
+) -> None:
+    open_editor(page, site, pictures["hold"])
+    while page.locator(".bc-box").count():
+        page.locator(".bc-box").first.focus()
+        page.keyboard.press("Delete")
+    page.get_by_role("button", name="Cut the picture").click()
+    page.get_by_label("Size of the copy").select_option("square")
+    assert made(page).size == (195, 195)  # 10 to 90 % of 243 rows, to whole pixels
+    page.get_by_role("button", name="Cover what still shows").click()
+    made(page)
+    # The cut keeps 10 to 90 %, the square its middle; a margin of 1/56 may not lead out of it.
+    rows = [numbers(page, row) for row in range(page.locator(".bc-box:not([data-box=crop])").count())]
+    assert rows
+    aside = 10 + 40 * (1 - 243 / 321)
+    for left, top, width, height in rows:
+        assert left >= aside - 1
+        assert left + width <= 100 - aside + 1
+        assert 9 <= top <= top + height <= 91
+
+
+def test_without_scripts_what_still_shows_is_filled_in(plain_page: Page, site: str, pictures: dict[str, Path]) -> None:
+    page = plain_page
+    too_little_covered(page, site, pictures["hold"])
+    expect(page.locator("[data-cover-left]")).to_be_hidden()
+    expect(page.locator(".bc-copy")).to_contain_text(
+        "The areas below are filled in so that they cover what still shows"
+    )
+    page.get_by_label("Picture", exact=True).set_input_files(pictures["hold"])
+    page.get_by_role("button", name="Make the copy").click()
+    expect(page.locator(".bc-made")).to_contain_text("The check found no blade in this copy.")
+    page.goto(site)
+    page.set_input_files("input[type=file]", [pictures["hold"]])
+    page.get_by_role("button", name="Check pictures").click()
+    page.get_by_role("link", name="Cover other areas").click()
+    for part in ("Width", "Height"):
+        assert float(page.get_by_label(f"{part}, %").first.input_value()) > 50

@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 from bladecheck.core.images import PictureLimits
 from bladecheck.core.videos.reading import clock, frame_at
@@ -85,6 +86,11 @@ class Card:
     def areas(self) -> str:
         """The suggested areas as JSON, for the page's script."""
         return json.dumps(self.copy.plan.areas if self.copy else ())
+
+    @property
+    def numbers(self) -> str:
+        """The same, with what the copy still shows, as a query for the form without scripts."""
+        return urlencode(copies.as_numbers((*self.copy.plan.areas, *self.copy.left)) if self.copy else {})
 
     @property
     def gps(self) -> str | None:

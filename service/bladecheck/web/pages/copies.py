@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from bladecheck.core import areas as places
 from bladecheck.core import images, redact
 from bladecheck.core.bundle import Manifest
 from bladecheck.core.images import PictureLimits
+from bladecheck.core.looks import WHOLE
 from bladecheck.core.verdict import KNIFE_CODES, Evidence
 from bladecheck.web.pages import previews, wording
 from bladecheck.web.pages.seals import seal
@@ -33,6 +35,7 @@ PLATFORMS: dict[str, tuple[int, int] | None] = {
 }
 """Sizes in pixels that platforms show; None keeps the picture's shape. `wording.PLATFORMS` names them."""
 NUMBERED = ("left", "top", "width", "height")
+"""How the form without scripts asks for a box; in percent."""
 
 
 class BadPlan(ValueError):
@@ -71,6 +74,7 @@ class Copy:
         small: a small picture of it to look at, with what the check still found outlined.
         facts: what was done, and what the check found in it.
         clean: the check found neither knife nor other weapon.
+        left: areas of the whole picture that would cover the blade which the check still found, each with a margin.
         sealed: all of this without the pixels, for the record.
         plan: what was asked for.
         still: it is the first frame of an animation.
@@ -88,6 +92,7 @@ class Copy:
     clean: bool
     sealed: str
     plan: Plan
+    left: tuple[Box, ...] = ()
     still: bool = False
 
     @property
@@ -187,6 +192,18 @@ def _numbered(given: Mapping[str, str], name: str) -> Box | None:
     return _box([left, top, min(1.0, left + width), min(1.0, top + height)], f"{name}-left")
 
 
+def as_numbers(areas: Sequence[Box]) -> dict[str, str]:
+    """Areas as the fields of the form without scripts, numbered from 1; those beyond the last share its box."""
+    fields = {}
+    if len(areas) > MOST_AREAS:
+        lefts, tops, rights, bottoms = zip(*areas[MOST_AREAS - 1 :], strict=True)
+        areas = (*areas[: MOST_AREAS - 1], (min(lefts), min(tops), max(rights), max(bottoms)))
+    for number, (left, top, right, bottom) in enumerate(areas, 1):
+        for part, value in zip(NUMBERED, (left, top, right - left, bottom - top), strict=True):
+            fields[f"area-{number}-{part}"] = f"{value * 100:.1f}".removesuffix(".0")
+    return fields
+
+
 def draw(data: bytes, plan: Plan, limits: PictureLimits) -> bytes:
     """The copy as JPEG: the areas covered beyond recovery, the rest as it was; only pixels, no hidden data.
 
@@ -220,6 +237,28 @@ def _left(again: Mapping[str, Any], plan: Plan, manifest: Manifest) -> tuple[Box
     return tuple(_rounded(box) for box in redact.uncovered(_map(again), manifest, areas, plan.crop))
 
 
+def _to_cover(left: Sequence[Box], plan: Plan, size: tuple[int, int]) -> tuple[Box, ...]:
+    """Boxes of a copy as boxes of the whole picture (`size` in pixels), with a margin of one cell of the map."""
+    shown = _shown(plan, size)
+    margin = 1 / redact.MARGIN
+    grown = (
+        (max(0.0, box[0] - margin), max(0.0, box[1] - margin), min(1.0, box[2] + margin), min(1.0, box[3] + margin))
+        for box in left
+    )
+    return tuple(_rounded(places.within(box, shown)) for box in grown)
+
+
+def _shown(plan: Plan, size: tuple[int, int]) -> Box:
+    """The part of the picture that a copy keeps: what the person cut, less what the platform's shape cuts as well."""
+    cut = plan.crop or WHOLE
+    if (shape := PLATFORMS[plan.platform]) is None:
+        return cut
+    width, height = (cut[2] - cut[0]) * size[0], (cut[3] - cut[1]) * size[1]
+    ratio = shape[0] / shape[1]
+    across, down = min(1.0, height * ratio / width), min(1.0, width / ratio / height)
+    return places.within((0.5 - across / 2, 0.5 - down / 2, 0.5 + across / 2, 0.5 + down / 2), cut)
+
+
 def _file_name(stem: str, plan: Plan, still: bool) -> str:
     size = "" if plan.platform == "keep" else f"-{plan.platform}"
     kind = "covered" if plan.areas else "still" if still else "clean"
@@ -237,7 +276,9 @@ async def make(
     """
     drawn = await workers.run(draw, data, plan, limits)
     still = result["image"].get("frames", 1) > 1
-    again = result if plan.untouched and not still else await workers.check(drawn, evidence=True)
+    # An answer handed back by a page has no map any more, which says where to cover.
+    holds = plan.untouched and not still and ("evidence" in result or not shows_knife(result))
+    again = result if holds else await workers.check(drawn, evidence=True)
     left = _left(again, plan, workers.classifier.bundle.manifest)
     small, size, shown = await workers.run(previews.marked, drawn, left)
     digest = hashlib.sha256(drawn).hexdigest()
@@ -265,5 +306,6 @@ async def make(
         clean=not left and not wording.weapons(again, knife=not plan.areas or not again.get("evidence")),
         sealed=seal("copy", kept, key),
         plan=plan,
+        left=_to_cover(left, plan, (result["image"]["width"], result["image"]["height"])),
         still=still,
     )

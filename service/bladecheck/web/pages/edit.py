@@ -17,21 +17,21 @@ from bladecheck.web.disconnect import attend
 from bladecheck.web.http_errors import BadInput
 from bladecheck.web.pages import approval, cards, copies, wording
 from bladecheck.web.pages.approval import MOST_FILE_NAME, Checked
-from bladecheck.web.pages.copies import NUMBERED, BadPlan, Copy, Plan
+from bladecheck.web.pages.copies import MOST_AREAS, NUMBERED, BadPlan, Copy, Plan
 from bladecheck.web.pages.seals import BrokenSeal
 from bladecheck.web.pages.site import PageProblem, respond
 from bladecheck.web.workers import Workers
 
 BY_NUMBERS = 4
-"""Areas that the form without scripts has fields for; more than one pass covers the rest."""
+"""Areas that the form without scripts has fields for at least; one more than are filled in, where that is more."""
 
 router = APIRouter()
 
 
 @router.get("/copy")
 async def ask(request: Request) -> HTMLResponse:
-    """The form: choose a picture, say in numbers what to cover and keep."""
-    return _form(request, {})
+    """The form: choose a picture, say in numbers what to cover and keep; the address may hold areas to begin with."""
+    return _form(request, {name: value for name, value in request.query_params.items() if name.startswith("area-")})
 
 
 @router.post("/copy")
@@ -57,6 +57,8 @@ async def answer(request: Request) -> HTMLResponse:
         return _form(request, given, [PageProblem(wording.REMEDIES.get(error.code, error.detail), "picture")])
     if piece:
         return respond(request, "copy_made.html", piece=True, copy=copy, name=name)
+    # What the check still found is filled in, so that one press more covers it.
+    given |= copies.as_numbers((*copy.plan.areas, *copy.left)) if copy.left else {}
     return _form(request, given, made={"copy": copy, "name": name, "checked": checked})
 
 
@@ -99,7 +101,9 @@ def _form(
     made: dict[str, Any] | None = None,
 ) -> HTMLResponse:
     wrong = {error.field: error.text for error in errors or []}
-    groups = [{"id": f"area-{number}", "title": f"Area {number} to cover"} for number in range(1, BY_NUMBERS + 1)] + [
+    filled = [number for number in range(1, MOST_AREAS + 1) if any(given.get(f"area-{number}-{p}") for p in NUMBERED)]
+    count = min(MOST_AREAS, max(BY_NUMBERS, 1 + max(filled, default=0)))
+    groups = [{"id": f"area-{number}", "title": f"Area {number} to cover"} for number in range(1, count + 1)] + [
         {"id": "crop", "title": "Part of the picture to keep"}
     ]
     token = approval.seal(made["checked"], request.app.state.site.key) if made else ""

@@ -9,6 +9,7 @@ const PAUSE = 500;
 const STEP = 0.01;
 const LEAST = 0.02;
 const PARTS = ["left", "top", "width", "height"];
+const MOST_AREAS = 20;
 const files = new Map();
 
 /** Remember which file a card is about. */
@@ -40,11 +41,18 @@ function enhance(section) {
     if (before.made) section.querySelector("[data-made]").innerHTML = before.made;
   }
   watchDownloads(section, number);
+  section.addEventListener("click", (event) => { if (event.target.closest("[data-cover-left]")) editor.coverLeft(); });
+  editor.offerToCover();
   if (!section.querySelector("[data-download]").hasAttribute("href")) editor.refresh(0);
 }
 
 function watchDownloads(section, number) {
   section.addEventListener("click", (event) => { if (event.target.closest("[data-download]")) mark(`copy ${number}`, false); });
+}
+
+/** The smallest box around all of these. */
+function hull(boxes) {
+  return [0, 1, 2, 3].map((side) => Math[side < 2 ? "min" : "max"](...boxes.map((box) => box[side])));
 }
 
 class Editor {
@@ -114,6 +122,23 @@ class Editor {
     this.changed();
     (this.stage.querySelector(".bc-box") || this.root.querySelector("[data-add]")).focus();
   }
+
+  /** One press covers all that the check still found in the copy. */
+  coverLeft() {
+    const left = JSON.parse(this.made().dataset.left);
+    if (this.areas.length + left.length > MOST_AREAS) this.areas.push(hull([...this.areas.splice(MOST_AREAS - 1), ...left]));
+    else this.areas.push(...left);
+    if (this.stage) this.draw();
+    this.changed();
+  }
+
+  /** The button does nothing without scripts, so it comes hidden. */
+  offerToCover() {
+    const button = this.section.querySelector("[data-cover-left]");
+    if (button) button.hidden = false;
+  }
+
+  made() { return this.section.querySelector(".bc-made"); }
 
   node(name) { return this.stage.querySelector(`[data-box="${name}"]`); }
 
@@ -291,8 +316,11 @@ class Editor {
 
   put(html) {
     const made = this.section.querySelector("[data-made]");
+    const focused = made.contains(document.activeElement);
     made.innerHTML = html;
     made.classList.remove("bc-old");
+    this.offerToCover();
+    if (focused) made.querySelector("[data-cover-left], [data-download]").focus();
     this.status.textContent = made.querySelector(".bc-made__found").textContent;
     if (kept(`edit.${this.number}`)) this.save(withoutFile(made));
   }
