@@ -73,8 +73,8 @@ def test_rows_are_what_was_drawn(drawn: Path, name: str) -> None:
 
 
 def test_all_of_it_at_once_loses_and_gains_nothing(drawn: Path) -> None:
-    """Told more than once: Bluesky's post in three files, twitter-web-exporter's three in two and beside their media, the
-    three pictures of a WARC packed in three ways, and one post of two tables.
+    """Told more than once: Bluesky's post in three files, twitter-web-exporter's three in two and beside their media,
+    the three pictures of a WARC packed in three ways, and one post of two tables.
     """
     found = rows(*(drawn / name for name in CASES))
     wanted = sum((Counter(statuses) for statuses, _, _ in CASES.values()), Counter[str]())
