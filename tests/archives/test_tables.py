@@ -287,6 +287,17 @@ def test_an_order_of_dates_that_nothing_tells_is_asked_for(tmp_path: Path) -> No
     assert months(either) == ({"2024-05": 1, "2024-06": 1}, {})
 
 
+def test_dates_that_cannot_be_read_are_said(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    dates = ("2024-05-01", "13.04.24 10:00", "last week", "", "NaN")
+    lines = [f"{date},force,https://i.example.org/{k}.jpg" for k, date in enumerate(dates)]
+    table.write_text("date,account,image_url\n" + "\n".join(lines) + "\n")
+    with open_archive(table) as archive:
+        assert [bool(item.posted_at) for item in archive.items()] == [True, False, False, False, False]
+        (warning,) = archive.warnings
+    assert "2 of the dates in column 'date' can't be read (such as '13.04.24 10:00' in line 3)" in warning
+
+
 def test_tables_of_one_make_decide_together(make_folder: Make, png: bytes) -> None:
     first = "id,date,file\n1,1/25/2024 9:00 PM,a.png\n"
     members = {"a.csv": first, "b.csv": "id,date,file\n1,4/5/24 9:00 PM,b.png\n"}

@@ -23,7 +23,7 @@ from bladecheck.archives.data.survey import (
 )
 from bladecheck.archives.data.tables import Table, cell_text, is_ruined, key, open_tables, table_names
 from bladecheck.archives.found import is_data_name
-from bladecheck.archives.item import Item, MediaType, Place, Status
+from bladecheck.archives.item import DateSource, Item, MediaType, Place, Status
 from bladecheck.archives.names import is_video_name, post_id_in
 from bladecheck.archives.post import Post, account_in_url, dated, https, id_in_url, platform_of
 from bladecheck.archives.readers.pictures import loose_pictures
@@ -35,6 +35,8 @@ WRITTEN_DATE = re.compile(
     r".*(?:date|time|creat|post|publish|tweet|utc|universal)",
     re.I,
 )
+NO_DATE = frozenset(("", "-", "none", "null", "nan", "nat", "n/a"))
+"""How tools write that there is no date."""
 Make: TypeAlias = tuple[tuple[str, ...], str | None]
 ADVICE = (
     "open the original export again with Data, From Text/CSV, and set that column to Text; "
@@ -178,6 +180,7 @@ class _Reading:
         self.example = ""
         self.month_first, self.rounded = month_first, rounded
         self._lines: Counter[bytes] = Counter()
+        self._undated, self._undated_example = 0, ""
 
     def items(self) -> Iterator[Item]:
         self.source.log.parts += 1
@@ -188,6 +191,12 @@ class _Reading:
             self.source.log.warn(
                 f"{self.table.name}: {count} of the ids in column {column!r} lost digits in Excel "
                 f"({self.example}); {ADVICE}."
+            )
+        if self._undated:
+            self.source.log.warn(
+                f"{self.table.name}: {self._undated:,} of the dates in column {self.mapping.date!r} can't be read "
+                f"({self._undated_example}); those posts have the date that their id tells, or none. Write dates like "
+                "2024-05-31 21:00, or name another column: --mapping date=COLUMN."
             )
 
     def _row(self, line: int, row: Sequence[str]) -> Iterator[Item]:
@@ -230,9 +239,11 @@ class _Reading:
         pictures = urls_in(self._cell(row, (self.mapping.url or "").split("+")[0] or None))
         platform = platform_of(address) or platform_of(pictures[0] if pictures else None)
         post_id = self._id(line, row) or id_in_url(address)
-        moment, origin = dated(
-            self._cell(row, self.mapping.date), post_id if platform == "x" else None, month_first=self.month_first
-        )
+        written = self._cell(row, self.mapping.date)
+        moment, origin = dated(written, post_id if platform == "x" else None, month_first=self.month_first)
+        if origin != DateSource.FIELD and written.strip().lower() not in NO_DATE:
+            self._undated += 1
+            self._undated_example = self._undated_example or f"such as {written[:40]!r} in line {line}"
         return Post(
             self.format,
             self.source.origin(self.table.member),
