@@ -170,11 +170,11 @@ class Merging:
                 for row in same:
                     firsts.setdefault(self._indices[row], same)
         for index, placed in nameless.items():
-            same = self._by_file(placed)
-            if len(same) == 1 and index in firsts:
-                firsts[index].extend(same[0])
+            apart = self._by_file(placed)
+            if len(apart) == 1 and index in firsts:
+                firsts[index].extend(apart[0])
             else:
-                found += same
+                found += apart
         return found
 
     def _by_file(self, rows: list[int]) -> list[list[int]]:

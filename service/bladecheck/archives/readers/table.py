@@ -204,7 +204,7 @@ class _Reading:
         post = self._post(line, row)
         self.source.log.post(repost=post.is_repost)
         alt = text_of(self._cell(row, self.mapping.alt_text))
-        line = self._same(row)
+        same = self._same(row)
         urls = largest([url for column in _parts(self.mapping.url) for url in urls_in(self._cell(row, column))])
         paths = [path for column in _parts(self.mapping.path) if (path := self._cell(row, column))]
         self.source.log.account(post.account if not urls and not paths else None)
@@ -215,13 +215,13 @@ class _Reading:
                 item = post.remote(index, url, alt_text=alt)
             elif url and self.joins and item.member:
                 item = _of_two(item, url)
-            yield _known_by_line(item, line, self._size(item))
+            yield _known_by_line(item, same, self._size(item))
         for index, found in enumerate(urls[len(paths) :], start=len(paths)):
             url = https(found)
             if url is None or is_film_url(url):
                 yield post.video(index, media_url=url)
             else:
-                yield _known_by_line(post.remote(index, url, alt_text=alt), line)
+                yield _known_by_line(post.remote(index, url, alt_text=alt), same)
 
     def _same(self, row: Sequence[str]) -> str:
         """A key for a line, the same for that very line in a copied or overlapping table; one that repeats is two."""
