@@ -24,7 +24,12 @@ def estimated(found: Mapping[str, Any] | None, alike: Sequence[Mapping[str, Any]
     windows = [{"domain": name, **one} for name, one in sides.items()]
     # Each on a scale of its own: years beside months would press the months into a corner.
     charts = [(intervals(lines[:MOST]), _undrawn(lines)) for lines in (found["domains"], windows) if lines]
-    return {"estimate": found, "estimate_charts": charts, "alike": alike, "ranges": ranges(alike[:MOST]) + _undrawn(alike)}
+    return {
+        "estimate": found,
+        "estimate_charts": charts,
+        "alike": alike,
+        "ranges": ranges(alike[:MOST]) + _undrawn(alike),
+    }
 
 
 def _undrawn(lines: Sequence[Any]) -> str:
