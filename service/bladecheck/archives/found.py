@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import ParamSpec
 
 from bladecheck.archives.item import Item, Status
+from bladecheck.archives.names import ending
 from bladecheck.archives.spelling import Spellings
+from bladecheck.file_formats import ARCHIVE_ENDINGS
 
 # Accounts in the one line of what was found; more are counted.
 NAMED_ACCOUNTS = 2
@@ -42,6 +44,7 @@ class Log:
         mapping: for tables, which column was taken for what.
         accounts: whose archive this is, also where no picture says so.
         unread: data files that no reader knows, among those ignored.
+        nested: archives inside, which were not opened.
         order: for tables with numeric dates, in which order day and month are taken to be, and why.
         breaks: data files and containers that break off in the middle, with why: what they held beyond is lost.
     """
@@ -51,6 +54,7 @@ class Log:
     known_posts: set[int] = field(default_factory=set)
     known_reposts: set[int] = field(default_factory=set)
     unread: list[str] = field(default_factory=list)
+    nested: list[str] = field(default_factory=list)
     order: dict[str, str] = field(default_factory=dict)
     parts: int = 0
     counts: Counter[str] = field(default_factory=Counter)
@@ -287,6 +291,11 @@ class Tally:
 def is_data_name(name: str) -> bool:
     """Whether a file that nobody reads may well tell of posts."""
     return name.lower().endswith(DATA_ENDINGS)
+
+
+def is_archive_name(name: str) -> bool:
+    """Whether it is a container by its ending; a packed data file, such as tweets.jsonl.gz, is none."""
+    return ending(name) in ARCHIVE_ENDINGS and not is_data_name(name)
 
 
 def _of_whom(accounts: tuple[str, ...]) -> str:
