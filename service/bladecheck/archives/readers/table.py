@@ -310,6 +310,7 @@ def _nearby(source: FileSource, post: Post, index: int, path: str) -> Item:
         status="present",
         detail=None,
         opener=found,
+        extra={**post.extra, "file": normpath(path.replace("\\", "/"))},
     )
 
 
