@@ -19,6 +19,7 @@ from bladecheck.archives.names import is_junk
 from bladecheck.archives.readers.base import Reader
 from bladecheck.archives.readers.json_files import ALL_ENDINGS
 from bladecheck.archives.readers.lost import LostReader
+from bladecheck.archives.readers.pictures import PictureReader
 from bladecheck.archives.registry import CERTAIN, ReaderRegistry, seen
 from bladecheck.errors import ArchiveError
 
@@ -125,11 +126,12 @@ def holdings(source: Source, registry: ReaderRegistry) -> list[Holding]:
     kept = [name for name in names if not is_junk(name)]
     if packed and not kept:
         return list(packed.values())
-    if kept and all(is_archive_name(name) for name in kept) and not packed:
-        shown = f"{kept[0]}{', …' if len(kept) > 1 else ''}"
-        raise ArchiveError(f"{source.path.name} holds only other archives ({shown}): unpack it and give their paths")
     whole = View(source, names) if packed else source
     found = list(_within(whole, "", names, registry, 0)) or [Holding(registry.choose(whole), whole)]
+    only = [holding.reader.name for holding in found] == [PictureReader.name]
+    if only and not packed and kept and all(is_archive_name(name) for name in kept):
+        shown = f"{kept[0]}{', …' if len(kept) > 1 else ''}"
+        raise ArchiveError(f"{source.path.name} holds only other archives ({shown}): unpack it and give their paths")
     if (first := found[0].source) is not source:
         # What is refused or broken off is told of once.
         first.refused, first.broken = source.refused, source.broken
