@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from typing import ParamSpec
 
 from bladecheck.archives.item import Item, Status
-from bladecheck.archives.names import ending
 from bladecheck.archives.spelling import Spellings
-from bladecheck.file_formats import ARCHIVE_ENDINGS
 
 # Accounts in the one line of what was found; more are counted.
 NAMED_ACCOUNTS = 2
@@ -291,11 +289,6 @@ class Tally:
 def is_data_name(name: str) -> bool:
     """Whether a file that nobody reads may well tell of posts."""
     return name.lower().endswith(DATA_ENDINGS)
-
-
-def is_archive_name(name: str) -> bool:
-    """Whether it is a container by its ending; a packed data file, such as tweets.jsonl.gz, is none."""
-    return ending(name) in ARCHIVE_ENDINGS and not is_data_name(name)
 
 
 def _of_whom(accounts: tuple[str, ...]) -> str:

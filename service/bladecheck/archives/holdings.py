@@ -13,9 +13,8 @@ from bladecheck.archives.containers.lost import LostSource
 from bladecheck.archives.containers.opening import open_sources
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.data.tables import TABLE_ENDINGS
-from bladecheck.archives.found import is_archive_name
 from bladecheck.archives.item import Handle
-from bladecheck.archives.names import is_junk
+from bladecheck.archives.names import is_archive_name, is_junk
 from bladecheck.archives.readers.base import Reader
 from bladecheck.archives.readers.json_files import ALL_ENDINGS
 from bladecheck.archives.readers.lost import LostReader

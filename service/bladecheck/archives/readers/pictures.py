@@ -10,11 +10,11 @@ from posixpath import basename
 
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.dates import parse_date, snowflake_date
-from bladecheck.archives.found import is_archive_name
 from bladecheck.archives.item import DateSource, Item, MediaType, Place
 from bladecheck.archives.names import (
     date_in,
     ending,
+    is_archive_name,
     is_junk,
     is_picture_name,
     is_video_name,
