@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from bladecheck.core.classifier import Classifier
 from tiny import write_bundle, write_looking
 
 REPOSITORY = Path(__file__).parents[1]
+
+# Where the suite itself runs in the background of a script, Ctrl-C is ignored, and so it would be in all it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -288,17 +288,45 @@ def test_ctrl_c_stops_at_once_without_a_traceback(waiting: bool, script: str, ti
     big = tmp_path / "big.png"
     big.write_bytes(encode(Image.linear_gradient("L").resize((3000, 3000)).convert("RGBA"), compress_level=1))
     arguments = ["-"] if waiting else [str(big)] * 500
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [script, "classify", *arguments, "--threads", "2", "--bundle", str(tiny_path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    assert process.stdout is not None
-    process.stdout.readline()  # the table's header: the work has begun
-    time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # the table's header: the work has begun
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        try:
+            _, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert errors in (b"", b"bladecheck: Interrupted.\n")
+
+
+WHILE_LOADING = """
+import os, signal, sys
+from bladecheck.cli import main
+class Press:
+    def find_spec(name, *rest):
+        if name == "bladecheck.cli.classify":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Press)
+sys.argv = ["bladecheck", "--version"]
+main()
+"""
+
+
+@linux
+@pytest.mark.parametrize("ignored", [False, True])
+def test_ctrl_c_while_the_commands_are_loaded_leaves_no_traceback(ignored: bool) -> None:
+    """Where it is ignored, as in the background of a script, it stays so."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.default_int_handler)
+    try:
+        done = subprocess.run([sys.executable, "-c", WHILE_LOADING], capture_output=True, timeout=60)
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert (done.returncode, done.stderr) == (0 if ignored else -signal.SIGINT, b"")

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import typer
 
-from bladecheck import cli, errors
+from bladecheck import errors
+from bladecheck.cli import commands as commands_file
 from bladecheck.cli import exit_codes
 from bladecheck.core import taxonomy, verdict
 from bladecheck.web import http_errors
@@ -94,7 +95,7 @@ def commands(command: Any, path: str = "bladecheck") -> Iterator[tuple[str, Any]
         yield from commands(child, f"{path} {name}")
 
 
-COMMANDS = dict(commands(typer.main.get_command(cli.app)))
+COMMANDS = dict(commands(typer.main.get_command(commands_file.app)))
 
 
 @pytest.mark.parametrize("path", COMMANDS)

@@ -92,7 +92,7 @@ class Archive:
             ArchiveError: on the way, where an archive as a whole can't be read safely.
         """
         merging, tally = self._merge(), Tally()
-        for item in merging.merged(self._rows()):
+        for item in merging.merged(item for _, item in self._rows()):
             shown = self._shown(item)
             tally.add(shown, video=shown is not item)
             yield shown
@@ -117,16 +117,16 @@ class Archive:
         for volume in self.volumes:
             volume.source.close()
 
-    def _rows(self) -> Iterator[Item]:
-        """The rows of all volumes, as their readers give them."""
+    def _rows(self) -> Iterator[tuple[int, Item]]:
+        """The rows of all volumes, as their readers give them, each with its volume's number."""
         logs = list[Log]()
         self._logs = logs
-        for volume in self.volumes:
+        for number, volume in enumerate(self.volumes):
             source = volume.source.reading()
             logs.append(source.log)
             for item in volume.reader.read(source):
-                yield _with_bytes(item, source)
-            yield from _breaks(volume.reader, source)
+                yield number, _with_bytes(item, source)
+            yield from ((number, item) for item in _breaks(volume.reader, source))
             _warn_of_refused(source)
             _warn_of_unread(source)
 
@@ -134,12 +134,12 @@ class Archive:
         """What is known of rows that list the same; where there are none, one pass is all it takes."""
         if self._merging is None:
             merging, tally = Merging(), Tally()
-            for item in self._rows():
-                merging.learn(item)
+            for number, item in self._rows():
+                merging.learn(item, number)
                 shown = self._shown(item)
                 tally.add(shown, video=shown is not item)
             if merging.decide():
-                merging.borrow(self._rows())
+                merging.borrow(item for _, item in self._rows())
             else:
                 self._found = self._describe(tally, merging)
             self._merging = merging

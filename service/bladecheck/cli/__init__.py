@@ -4,68 +4,16 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 import warnings
+from typing import TYPE_CHECKING
 
-import typer
-
-from bladecheck import __version__
-from bladecheck.cli import (
-    adapt,
-    classify,
-    decide,
-    doctor,
-    estimate,
-    evaluate,
-    exit_codes,
-    export,
-    merge,
-    model,
-    plan,
-    record,
-    report,
-    review,
-    score,
-    serve,
-    verify,
-    wall,
-)
-from bladecheck.cli.extras import extra_with
+from bladecheck.cli import exit_codes
 from bladecheck.errors import BladecheckError, BundleError
 
-app = typer.Typer(
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
-    help="Tell whether photos show knife imagery.\n\n"
-    "Exit codes: 0 ran, 1 wrong usage, 2 some pictures failed, 3 no usable model.",
-)
-app.command("classify")(classify.classify)
-app.command("serve")(serve.serve)
-app.command("score")(score.score)
-app.command("merge")(merge.merge)
-app.command("export")(export.export)
-app.command("report")(report.report)
-app.command("plan")(plan.plan)
-app.command("review")(review.review)
-app.command("estimate")(estimate.estimate)
-app.command("verify")(verify.verify)
-app.command("wall")(wall.wall)
-app.command("decide")(decide.decide)
-app.command("evaluate")(evaluate.evaluate)
-app.command("adapt")(adapt.adapt)
-app.command("doctor")(doctor.doctor)
-app.add_typer(model.app, name="model")
-app.add_typer(record.app, name="record")
-
-
-@app.callback(invoke_without_command=True)
-def root(
-    version: bool = typer.Option(False, "--version", help="Print the version and stop.", is_eager=True),
-) -> None:
-    if version:
-        typer.echo(f"bladecheck {__version__}")
-        raise typer.Exit
+if TYPE_CHECKING:
+    import typer
 
 
 def main() -> None:
@@ -74,6 +22,11 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names need not be valid text
+    app = _loaded()
+    import typer
+
+    from bladecheck.cli.extras import extra_with
+
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
@@ -105,6 +58,19 @@ def main() -> None:
         show()
         sys.exit(exit_codes.USAGE)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _loaded() -> typer.Typer:
+    """All commands. Loading them takes a second or more, and Ctrl-C in that time ends the process at once: modules
+    in the middle of their import would answer it with a traceback, or not at all."""
+    known = signal.getsignal(signal.SIGINT)
+    if known is signal.default_int_handler:  # else it is ignored, as in the background of a script, and stays so
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from bladecheck.cli.commands import app
+
+    if known is signal.default_int_handler:
+        signal.signal(signal.SIGINT, known)
+    return app
 
 
 def _stop(message: str, code: int) -> None:

@@ -64,6 +64,8 @@ from bladecheck.runs.folder import RunFolder
 from bladecheck.runs.resume import Again, look_back
 from bladecheck.runs.summary import zone
 
+UNREAD = frozenset(("failed", "missing_media", "not_an_image"))
+"""Statuses of which the last lines give an example: without one nobody knows where to look."""
 SHOW_CURSOR = b"\x1b[?25h\n"
 CACHE = "fetched"
 MOST_THREADS = 256
@@ -174,6 +176,8 @@ def _run(
     counts = finished.summary.counts()
     print(f"{counts['rows']:,} rows in {finished.folder.path}: {_words(counts['status'])}. "
           f"Decisions: {_words(counts['decision'])}.")  # fmt: skip
+    for status in sorted(UNREAD & finished.summary.examples.keys()):
+        print(f"  {status.replace('_', ' ')}, such as: {finished.summary.examples[status]}")
     if counts.get("videos"):
         print(f"Videos, counted apart: {_words(counts['videos'])}.")
     print(f"{counts['distinct_pictures']:,} distinct pictures ({counts['exact_duplicates']:,} exact and "

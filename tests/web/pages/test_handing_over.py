@@ -111,6 +111,7 @@ def test_a_record_is_handed_over_approved_and_verified(
         page.locator("#decider").fill("Bea Example")
         page.get_by_role("button", name="Hand over for approval").click()
         expect(page.locator(".bc-record")).to_contain_text("This record waits for approval.")
+        expect(page.locator(".bc-record .govuk-button").first).to_have_text("Download as data (JSON)")
         handed.write_bytes(download(page, "Download as data (JSON)"))
         for _ in range(2):
             page.go_back(wait_until="commit")
@@ -182,17 +183,43 @@ def test_an_approver_sees_the_pictures_that_came_with_a_record(
     assert page.locator(".bc-entry img").evaluate("(image) => image.naturalWidth") == 321
     expect(page.locator(".govuk-warning-text")).to_contain_text("Not in this record, or changed since: clear.png")
     expect(page.locator("main")).to_contain_text("1 of the record’s files not shown yet")
+    page.get_by_label("Full name of who approves").fill("Ann Example")
+    page.get_by_role("button", name="Show them").click()
+    expect(page.locator(".govuk-error-summary")).to_contain_text("Choose the files that came with the record")
     page.get_by_label("Look at the pictures and copies").set_input_files(copy)
     page.get_by_role("button", name="Show them").click()
+    expect(page.get_by_label("Full name of who approves")).to_have_value("Ann Example")
     expect(shown).to_have_text(["The picture", "The copy"])
     expect(page.locator(".govuk-warning-text")).to_have_count(0)
     expect(page.get_by_role("button", name="Show them")).to_have_count(0)
     assert "blur" in page.locator(".bc-entry img").first.evaluate("(image) => getComputedStyle(image).filter")
     page.get_by_label("without the blur").check()
     expect(page.locator(".bc-entry img").last).to_have_css("filter", "none")
-    page.get_by_role("button", name="Approve").click()
-    expect(page.locator(".govuk-error-summary")).to_contain_text("Enter the full name of who approves this")
+    page.get_by_label("Full name of who approves").press("Enter")
+    expect(page.locator(".govuk-error-summary")).to_contain_text("Enter why this is necessary and right")
     expect(shown).to_have_text(["The picture", "The copy"])
+
+
+def test_what_cannot_be_shown_to_an_approver_is_named_so(
+    page: Page, strict_site: str, pictures: dict[str, Path], tmp_path: Path
+) -> None:
+    ask(page, strict_site, pictures["broken"])
+    page.get_by_label("Do not post it").check()
+    page.locator("#decider").fill("Bea Example")
+    page.get_by_role("button", name="Hand over for approval").click()
+    handed = tmp_path / "handed.json"
+    handed.write_bytes(download(page, "Download as data (JSON)"))
+    page.goto(f"{strict_site}/record/open")
+    page.get_by_label("Record as data").set_input_files(handed)
+    page.get_by_role("button", name="Open the record").click()
+    page.get_by_label("Look at the pictures and copies").set_input_files(pictures["broken"])
+    page.get_by_label("Full name of who approves").fill("Ann Example")
+    page.get_by_label("Why this is necessary and right").fill(WHY)
+    page.get_by_role("button", name="Approve").last.click()
+    expect(page.locator(".govuk-error-summary")).to_contain_text("Look at the files that you chose, then approve")
+    expect(page.locator(".bc-entry")).to_contain_text("it cannot be shown in a page. Open it on your computer")
+    page.get_by_role("button", name="Approve").last.click()
+    expect(page.locator(".bc-record")).to_contain_text("Ann Example")
 
 
 def test_no_other_picture_passes_as_the_records(
@@ -203,8 +230,9 @@ def test_no_other_picture_passes_as_the_records(
     page.get_by_label("Record as data").set_input_files(handed)
     page.get_by_label("Its pictures and copies").set_input_files(copy)
     page.get_by_role("button", name="Open the record").click()
-    expect(page.locator("[name=seen]")).to_have_count(2)  # one in each form, once the page is whole
-    page.locator("[name=seen]").last.evaluate(
+    page.get_by_role("button", name="Approve").wait_for()
+    expect(page.locator("[name=seen]")).to_have_count(1)
+    page.locator("[name=seen]").evaluate(
         """(field, small) => {
           const [body, mac] = field.value.split(".");
           const found = JSON.parse(atob(body.replaceAll("-", "+").replaceAll("_", "/")));

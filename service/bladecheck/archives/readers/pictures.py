@@ -10,6 +10,7 @@ from posixpath import basename
 
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.dates import parse_date, snowflake_date
+from bladecheck.archives.found import is_data_name
 from bladecheck.archives.item import DateSource, Item, MediaType, Place
 from bladecheck.archives.names import (
     date_in,
@@ -26,6 +27,7 @@ from bladecheck.file_formats import ARCHIVE_ENDINGS, is_video, picture_kind
 
 EXIF_DIRECTORY, DATE_TAKEN, DATE_CHANGED = 0x8769, 36867, 306
 TELEGRAM_PAGE = re.compile(r"messages\d*\.html")
+WEB_ADDRESS = re.compile(rb"\s*(?:\xef\xbb\xbf)?https?://", re.I)
 NESTED = "an archive inside the archive is not opened; unpack it and give it as its own path"
 
 
@@ -48,7 +50,7 @@ class PictureReader:
         if any(is_picture_name(name) and not is_junk(name) for name in names):
             return 0.3
         kept = [name for name in names if not is_junk(name)]
-        if source.is_container and kept and all(ending(name) in ARCHIVE_ENDINGS for name in kept):
+        if source.is_container and kept and all(_is_archive(name) for name in kept):
             shown = f"{kept[0]}{', …' if len(kept) > 1 else ''}"
             raise ArchiveError(
                 f"{source.path.name} holds only other archives ({shown}): unpack it and give their paths"
@@ -110,7 +112,7 @@ def loose_item(source: Source, source_format: str, name: str) -> Item | None:
         return post.stored(index, source, name, **more)
     if is_video_name(name):
         return post.video(index, member=name, **more)
-    if ending(name) in ARCHIVE_ENDINGS:
+    if _is_archive(name):
         return post.not_image(0, NESTED, member=name, **more)
     head = source.head(name)
     if picture_kind(head):
@@ -118,7 +120,14 @@ def loose_item(source: Source, source_format: str, name: str) -> Item | None:
     if is_video(head) and not ending(name):
         return post.video(index, member=name, **more)
     source.log.ignore(name)
+    if ending(name) == ".txt" and WEB_ADDRESS.match(head):
+        source.log.unread.append(name)
     return None
+
+
+def _is_archive(name: str) -> bool:
+    """Whether it is a container by its ending; a packed data file, such as tweets.jsonl.gz, is none."""
+    return ending(name) in ARCHIVE_ENDINGS and not is_data_name(name)
 
 
 def _post_of(source: Source, source_format: str, name: str) -> tuple[Post, int, Place | None]:

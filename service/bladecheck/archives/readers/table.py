@@ -11,6 +11,7 @@ from posixpath import dirname, join, normpath
 from typing import TypeAlias
 
 from bladecheck.archives.containers.folder import FileSource
+from bladecheck.archives.containers.handles import Piece
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.data.mapping import YES, TableMapping, guess, is_film_url, largest, overlay, urls_in
 from bladecheck.archives.data.survey import (
@@ -25,7 +26,7 @@ from bladecheck.archives.data.tables import Table, cell_text, is_ruined, key, op
 from bladecheck.archives.found import is_data_name
 from bladecheck.archives.item import DateSource, Item, MediaType, Place, Status
 from bladecheck.archives.names import is_video_name, post_id_in
-from bladecheck.archives.post import Post, account_in_url, dated, https, id_in_url, platform_of
+from bladecheck.archives.post import Post, account_in_url, dated, https, id_in_url, platform_of, tells_post
 from bladecheck.archives.readers.pictures import loose_pictures
 from bladecheck.archives.values import EXACT_DIGITS, clean, handle_of, text_of
 from bladecheck.errors import ArchiveError
@@ -203,35 +204,30 @@ class _Reading:
         post = self._post(line, row)
         self.source.log.post(repost=post.is_repost)
         alt = text_of(self._cell(row, self.mapping.alt_text))
-        same = self._same(post, row)
+        same = self._same(row)
         urls = largest([url for column in _parts(self.mapping.url) for url in urls_in(self._cell(row, column))])
         paths = [path for column in _parts(self.mapping.path) if (path := self._cell(row, column))]
         self.source.log.account(post.account if not urls and not paths else None)
         for index, path in enumerate(paths):
             url = https(urls[index]) if index < len(urls) else None
-            item = replace(self._file(post, index, path), alt_text=alt, media_url=url)
+            item = replace(self._file(post, index, path), alt_text=alt, media_url=url, called=path.replace("\\", "/"))
             if url and item.status == Status.MISSING_MEDIA and not is_film_url(url):
-                item = post.remote(index, url, alt_text=alt, same_as=same)
+                item = post.remote(index, url, alt_text=alt)
             elif url and self.joins and item.member:
                 item = _of_two(item, url)
-            yield item
+            yield _known_by_line(item, same, self._size(item))
         for index, found in enumerate(urls[len(paths) :], start=len(paths)):
             url = https(found)
             if url is None or is_film_url(url):
                 yield post.video(index, media_url=url)
             else:
-                yield post.remote(index, url, alt_text=alt, same_as=same)
+                yield _known_by_line(post.remote(index, url, alt_text=alt), same)
 
-    def _same(self, post: Post, row: Sequence[str]) -> str | None:
-        """A key for a line whose post has no id: the same for that very line in a copied or overlapping table.
-
-        A line that stands twice in one table is two. Without a date, equal lines may be of two posts.
-        """
-        if (post.platform and post.post_id) or not post.posted_at:
-            return None
+    def _same(self, row: Sequence[str]) -> str:
+        """A key for a line, the same for that very line in a copied or overlapping table; one that repeats is two."""
         line = hashlib.blake2b("\x1f".join(row).encode("utf-8", "replace"), digest_size=8).digest()
         self._lines[line] += 1
-        return f"line/{line.hex()}/{self._lines[line]}"
+        return f"{line.hex()}/{self._lines[line]}"
 
     def _post(self, line: int, row: Sequence[str]) -> Post:
         urls = urls_in(self._cell(row, self.mapping.post_url))
@@ -282,6 +278,13 @@ class _Reading:
             return _nearby(self.source, post, index, path)
         return post.missing(index, f"{path} is not in the archive")
 
+    def _size(self, item: Item) -> int | None:
+        """Bytes of the file that a line names, None where it is not here."""
+        if item.member and item.status == Status.PRESENT:
+            return self.source.size(item.member)
+        span = item.opener.span if isinstance(item.opener, Piece) else None
+        return (span.file.size if span.size is None else span.size) if span else None
+
     def _raw(self, row: Sequence[str], column: str | None) -> str:
         place = self.at.get(key(column)) if column else None
         return row[place] if place is not None and place < len(row) else ""
@@ -307,6 +310,7 @@ def _nearby(source: FileSource, post: Post, index: int, path: str) -> Item:
         status="present",
         detail=None,
         opener=found,
+        extra={**post.extra, "file": normpath(path.replace("\\", "/"))},
     )
 
 
@@ -314,7 +318,19 @@ def _member(source: Source, table: str, path: str) -> str | None:
     if not source.is_container:
         return None
     beside = normpath(join(dirname(table), path.replace("\\", "/")))
-    return beside if beside in source else source.find(path)
+    return beside if beside in source else source.find(path, table)
+
+
+def _known_by_line(item: Item, line: str, size: int | None = None) -> Item:
+    """A row whose post no id tells is known by its line, where that has a date or the file is here, of that size.
+
+    Without either, equal lines of two tables may be of two posts, and equal names of two files.
+    """
+    if item.post_id and (tells_post(item.platform, item.post_id) or (item.platform and item.media_url)):
+        return item
+    if size is None and (item.called or not item.posted_at):
+        return item
+    return replace(item, same_as=f"line/{line}/{'' if size is None else size}")
 
 
 def _parts(column: str | None) -> list[str]:
