@@ -42,8 +42,8 @@ VIDEO_PREVIEW = re.compile(r"//[^/]+/(?:ext_tw_|amplify_|tweet_)video_thumb/")
 # Names as exports use them, without blanks, underscores and dots; the first found is taken.
 _NAMES = {
     "url": (
-        "imageurl imageurls imagesurl extmediaurl mediaurl mediaurls mediaurlhttps photourl photourls pictureurl pictureurls "
-        "fullpicture displayurl entitiesstr images photos pictures media image photo picture img "
+        "imageurl imageurls imagesurl extmediaurl mediaurl mediaurls mediaurlhttps photourl photourls pictureurl "
+        "pictureurls fullpicture displayurl entitiesstr images photos pictures media image photo picture img "
         "thumbnailurl thumbnail fullurl url urls link links"
     ),
     "path": "path filepath localpath imagepath file filename files imagefile mediafile image picture photo media name",
