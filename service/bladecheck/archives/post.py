@@ -20,6 +20,7 @@ SHORTEST_ID = 8
 # Queries that choose a size, not another picture.
 SIZE_KEYS = frozenset(("name", "format"))
 BY_URL = "known only by its URL"
+SHARED_TEXT = re.compile(r"\s*RT @\w")
 STATUS_ID = re.compile(r"/status(?:es)?/(\d{5,20})")
 SHORTCODE = re.compile(r"instagram\.com/(?:[^/]+/)?(?:p|reel|tv)/([A-Za-z0-9_-]{5,})")
 BLUESKY_KEY = re.compile(r"bsky\.app/profile/[^/]+/post/([a-z0-9]{5,})")
@@ -81,6 +82,11 @@ def platform_of(url: str | None) -> str | None:
     except ValueError:
         return None
     return platform_at(host)
+
+
+def shares_another(text: str | None) -> bool:
+    """Whether a post on X passes on somebody else's: its text begins `RT @name`, as X writes it."""
+    return bool(text and SHARED_TEXT.match(text))
 
 
 def tells_post(platform: str | None, post_id: str) -> bool:
