@@ -122,6 +122,7 @@ def test_files_beside_the_table(tmp_path: Path, png: bytes) -> None:
     told = [present, present, missing, missing, missing, missing, Status.VIDEO_SKIPPED]
     assert [item.status for item in items] == told
     assert items[0].open() == png
+    assert [item.extra.get("file") for item in items[:3]] == ["pics/a.png", "pics/a.png", None]
     assert "outside the folder" in str(items[2].detail)
 
 

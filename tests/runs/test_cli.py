@@ -52,6 +52,22 @@ def test_exit_code_2_when_pictures_failed(bladecheck: Command, tiny_path: Path, 
     assert bladecheck("score", archive, "-o", tmp_path / "run", "--bundle", tiny_path).returncode == 2
 
 
+def test_last_lines_say_why_and_a_sample_names_its_pictures(
+    bladecheck: Command, tiny_path: Path, tmp_path: Path
+) -> None:
+    fill(tmp_path / "in/pics", 3)
+    (tmp_path / "in/pics/c.jpg").write_bytes(b"\xff\xd8\xff\xe0 and no more")
+    names = [*sorted(path.name for path in (tmp_path / "in/pics").iterdir()), "gone.jpg"]
+    (tmp_path / "in/t.csv").write_text("file,who\n" + "".join(f"pics/{name},x\n" for name in names))
+    done = bladecheck("score", tmp_path / "in/t.csv", "-o", tmp_path / "run", "--bundle", tiny_path)
+    assert "failed, such as: " in done.stdout
+    assert "missing media, such as: pics/gone.jpg is not beside the table" in done.stdout
+    bladecheck("review", tmp_path / "run", "--labels", "3", "--export", tmp_path / "s.csv")
+    lines = (tmp_path / "s.csv").read_text().splitlines()[1:]
+    assert len(lines) == 3
+    assert all(Path(line.split(",")[1]).is_file() for line in lines)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [

@@ -16,7 +16,7 @@ from bladecheck.cli.estimate import estimate
 from bladecheck.cli.report import report
 from bladecheck.cli.review import review
 from bladecheck.runs.report.svg import Bars, columns, nice, rows
-from bladecheck.runs.report.totals import intervals
+from bladecheck.runs.report.totals import estimated, intervals
 from invented import Invented, answer, archive, run
 from score_helpers import Score, fill
 
@@ -104,6 +104,17 @@ def test_an_estimate_stands_above_the_raw_counts(tmp_path: Path) -> None:
     assert all(one["stratum"] in text for one in found["strata"])
     assert "too few labels" in text
     assert text.index("The total, estimated") < text.index("Raw counts")
+
+
+def test_years_have_a_chart_of_their_own_and_what_is_not_drawn_is_said() -> None:
+    one = {"low": 1, "high": 3, "estimate": 2.0, "at_least": 1, "at_most": 3, "state": "estimate"}
+    months = [{"domain": f"force {n}", **one} for n in range(72)]
+    years = {"before": {"name": "2023", **one, "high": 300}, "after": {"name": "2024", **one}}
+    (by_month, rest), (by_year, none) = estimated({"domains": months, "comparisons": [years]})["estimate_charts"]
+    assert by_month.count("<circle") == 60
+    assert "The first 60 of 72 are drawn." in rest
+    assert "2023" not in by_month
+    assert (by_year.count("<circle"), none) == (2, "")
 
 
 def test_how_the_archive_was_read_and_what_is_left_out_stand_in_it(tmp_path: Path) -> None:

@@ -275,7 +275,10 @@ def test_a_cascade_joins_a_quick_bundle_and_a_sure_one(second: tuple[pipeline.Ru
     settled = [verdict.embedding is None for verdict in verdicts]
     assert dev["settled, of all pictures"]["positives"] == pytest.approx(sum(settled), abs=1)
     assert "the lender alone" in dev
-    assert "in one quick look" in (out / "README.md").read_text()
+    card = (out / "README.md").read_text()
+    assert "in one quick look" in card
+    assert "| The lender alone: " in card
+    assert len(rows_of := [line for line in card.splitlines() if line.startswith("| ordinary")]) == len(set(rows_of))
 
 
 def test_card_tells_of_sources_left_out(exported: Path) -> None:

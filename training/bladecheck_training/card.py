@@ -23,7 +23,12 @@ NAMES = {
     "auc": "area under the ROC curve",
     "looks": "Looks a picture, on average",
 }
-PREFIXES = {"kinds": "Kind: ", "gun": "Gun: ", "other_weapon": "Other weapon: "}
+PREFIXES = {
+    "kinds": "Kind: ",
+    "gun": "Gun: ",
+    "other_weapon": "Other weapon: ",
+    "the lender alone": "The lender alone: ",
+}
 
 
 def render(bundle: Bundle) -> str:

@@ -48,12 +48,18 @@ class Answers:
         first: logits of the quick model's only look, float32 [N, WIDTH].
         lender: logits of all the lender's looks together, float32 [N, WIDTH].
         looks: how many those were, int64 [N].
+        tools: sources whose pictures are no ordinary photos.
     """
 
     rows: Sequence[Row]
     first: Logits
     lender: Logits
     looks: npt.NDArray[np.int64]
+    tools: tuple[str, ...] = ()
+
+    def scored(self, logits: Logits) -> Scored:
+        """These pictures with one answer each, float32 [N, WIDTH]."""
+        return Scored(self.rows, logits[:, None], tools=self.tools)
 
 
 def build(folder: Path, first: Path, lender: Path, rows: Sequence[Row], config: Config, version: str) -> Bundle:
@@ -67,7 +73,7 @@ def build(folder: Path, first: Path, lender: Path, rows: Sequence[Row], config: 
         ValueError: if the run has predicted nothing yet.
     """
     quick, whole = bundle.load(first), bundle.load(lender)
-    sets = asked(whole, rows, Path(config.work))
+    sets = asked(whole, rows, Path(config.work), tuple(config.data.tools))
     small, large = settle.fitted(quick), settle.fitted(whole)
     below = {name: _below(list(sets.values()), LABELS.index(name), small, large) for name in LABELS}
     found: dict[str, Any] = json.loads((lender / bundle.MANIFEST).read_bytes())
@@ -95,7 +101,7 @@ def _named(one: Bundle) -> str:
     return f"{one.manifest.name} {one.manifest.version} (sha256 {one.sha256})"
 
 
-def asked(lender: Bundle, rows: Sequence[Row], work: Path) -> dict[str, Answers]:
+def asked(lender: Bundle, rows: Sequence[Row], work: Path, tools: tuple[str, ...] = ()) -> dict[str, Answers]:
     """What both models say of each set; the lender's answers are kept in `work`, since they take long."""
     if not (work / "predictions.npz").exists():
         raise ValueError(f"{work} has no predictions; train the first model's run to the end.")
@@ -111,7 +117,8 @@ def asked(lender: Bundle, rows: Sequence[Row], work: Path) -> dict[str, Answers]
             ids = [str(one) for one in predicted[f"{key}_ids"]]
             index = [place[one] for one in ids]
             firsts = predicted[f"{key}_logits"][:, 0]
-            found[name] = Answers([by_id[one] for one in ids], firsts, known["logits"][index], known["looks"][index])
+            seen = [by_id[one] for one in ids]
+            found[name] = Answers(seen, firsts, known["logits"][index], known["looks"][index], tools)
     return found
 
 
@@ -146,7 +153,7 @@ def measured(
 ) -> dict[str, Any]:
     """Measures of the cascade on one set, beside those of the lender alone."""
     both = {key: _scored(one, _settled(one, below, small), small, large) for key, one in sets.items()}
-    alone = {key: Scored(one.rows, one.lender[:, None]) for key, one in sets.items()}
+    alone = {key: one.scored(one.lender) for key, one in sets.items()}
     one, settled = sets[name], _settled(sets[name], below, small)
     result = tables.summary(both[name], large, [each.known for key, each in both.items() if key != name])
     del result["looks"]
@@ -181,7 +188,7 @@ def _scored(one: Answers, settled: npt.NDArray[np.bool_], small: Fitted, large: 
         ours, theirs = large.labels[name], small.labels[name]
         logits[settled, column] = (theirs.scale * one.first[settled, column] + theirs.shift - ours.shift) / ours.scale
     logits[settled, len(LABELS) :] = one.first[settled, len(LABELS) :]
-    return Scored(one.rows, logits[:, None])
+    return one.scored(logits)
 
 
 def _gained(both: Scored, alone: Scored, rounds: int = 1000) -> dict[str, Any]:

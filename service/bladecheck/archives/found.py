@@ -42,6 +42,7 @@ class Log:
         mapping: for tables, which column was taken for what.
         accounts: whose archive this is, also where no picture says so.
         unread: data files that no reader knows, among those ignored.
+        nested: archives inside, which were not opened.
         order: for tables with numeric dates, in which order day and month are taken to be, and why.
         breaks: data files and containers that break off in the middle, with why: what they held beyond is lost.
     """
@@ -51,6 +52,7 @@ class Log:
     known_posts: set[int] = field(default_factory=set)
     known_reposts: set[int] = field(default_factory=set)
     unread: list[str] = field(default_factory=list)
+    nested: list[str] = field(default_factory=list)
     order: dict[str, str] = field(default_factory=dict)
     parts: int = 0
     counts: Counter[str] = field(default_factory=Counter)

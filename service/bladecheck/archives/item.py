@@ -120,6 +120,7 @@ class Item(Told):
         occurrence: see Place; None where the archive has not counted it.
         also: the other places that list the same picture of the same post.
         same_as: a key that is equal for the same picture of another archive, where post and medium do not tell.
+        called: the file as a table names it, whose rows' places in a post tell nothing; None elsewhere.
         loose: found lying in the archive, without any word of a post.
     """
 
@@ -135,6 +136,7 @@ class Item(Told):
     occurrence: int | None = field(default=None, repr=False, compare=False)
     also: tuple[Place, ...] = field(default=(), repr=False, compare=False)
     same_as: str | None = field(default=None, repr=False, compare=False)
+    called: str | None = field(default=None, repr=False, compare=False)
     loose: bool = field(default=False, repr=False, compare=False)
 
     @property

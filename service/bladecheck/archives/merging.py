@@ -18,7 +18,7 @@ from posixpath import basename
 from typing import Any
 
 from bladecheck.archives.item import DateSource, Item, Place, Status
-from bladecheck.archives.post import picture_name
+from bladecheck.archives.post import picture_name, tells_post
 
 # What one record may take from another, most telling first.
 LENT = (
@@ -29,8 +29,8 @@ STATUS_RANK = {Status.PRESENT: 5, Status.REMOTE: 4, Status.VIDEO_SKIPPED: 2, Sta
 """A video that the archive holds ranks one above one that it only speaks of."""
 DATE_RANK = {DateSource.FIELD: 4, DateSource.SNOWFLAKE: 3, DateSource.EXIF: 2, DateSource.FILENAME: 1}
 X_MEMBER = re.compile(r"^\d{5,20}-(.+)$")
-# Characters: shorter ids in a table may be numbers of rows, alike in every table; but Reddit's own have five to seven.
-SHORTEST_TABLE_ID = 8
+WRITTEN = 1
+"""The bit of a file's key that says that its name stands in a table, where places in a post tell nothing."""
 
 
 @dataclass(slots=True)
@@ -46,9 +46,10 @@ class Merging:
 
     def __init__(self) -> None:
         self._posts, self._names = array("Q"), array("Q")
-        self._fullness, self._members = array("Q"), array("Q")
+        self._fullness, self._members, self._files = array("Q"), array("Q"), array("Q")
         self._indices, self._sources, self._occurrences = array("I"), array("I"), array("I")
-        self._source_names: dict[str, int] = {}
+        self._known_sources: dict[tuple[int, str], int] = {}
+        self._archives: list[int] = []
         self._rank: dict[int, int] = {}
         self._seen: dict[int, int] = {}
         self._claimed: dict[int, int] = {}
@@ -57,8 +58,8 @@ class Merging:
         self._losers: dict[int, int] = {}
         self._patches: dict[int, _Patch] = {}
 
-    def learn(self, item: Item) -> None:
-        """Takes note of a row; rows must come in the order of every later pass."""
+    def learn(self, item: Item, archive: int = 0) -> None:
+        """Takes note of a row of one of the archives; rows must come in the order of every later pass."""
         place = item.place
         here = _hash(place.source_path, place.member, place.post_id, place.media_index)
         occurrence = self._seen.get(here, 0)
@@ -75,15 +76,19 @@ class Merging:
         self._names.append(_medium_key(item))
         self._indices.append(min(item.media_index, 2**31))
         self._members.append(member)
+        self._files.append(_file_key(item))
         self._fullness.append(_fullness(item))
-        self._sources.append(self._source_names.setdefault(item.source_path, len(self._source_names)))
+        source = self._known_sources.setdefault((archive, item.source_path), len(self._archives))
+        if source == len(self._archives):
+            self._archives.append(archive)
+        self._sources.append(source)
         self._occurrences.append(occurrence)
 
     def decide(self) -> bool:
         """Chooses the rows that stay; True where any row is merged into another."""
         self._seen = {}
-        order = sorted(self._source_names, key=lambda name: (len(Path(name).parts), name))
-        self._rank = {self._source_names[name]: place for place, name in enumerate(order)}
+        order = sorted(self._known_sources, key=lambda known: (len(Path(known[1]).parts), known[1], known[0]))
+        self._rank = {self._known_sources[known]: place for place, known in enumerate(order)}
         groups: dict[int, list[int]] = defaultdict(list)
         for number, post in enumerate(self._posts):
             if post:
@@ -164,16 +169,27 @@ class Merging:
                 found.append(same)
                 for row in same:
                     firsts.setdefault(self._indices[row], same)
-        for index, same in nameless.items():
-            # Two files of one source at the same place in a post are two pictures: their places tell nothing.
-            files = {(self._sources[row], self._members[row]) for row in same}
-            if len(files) > len({source for source, _ in files}):
-                found += [[row] for row in same]
-            elif index in firsts:
-                firsts[index].extend(same)
+        for index, placed in nameless.items():
+            apart = self._by_file(placed)
+            if len(apart) == 1 and index in firsts:
+                firsts[index].extend(apart[0])
             else:
-                found.append(same)
+                found += apart
         return found
+
+    def _by_file(self, rows: list[int]) -> list[list[int]]:
+        """Rows of one place in a post: of one picture, unless one archive has two files there or tables name two.
+
+        Then places tell nothing, and only files of the same name are one.
+        """
+        files = {(self._archives[self._sources[row]], self._files[row]) for row in rows if self._files[row]}
+        written = {file for _, file in files if file & WRITTEN}
+        if len(files) <= len({archive for archive, _ in files}) and len(written) < 2:
+            return [rows]
+        found: dict[int, list[int]] = defaultdict(list)
+        for row in rows:
+            found[self._files[row] | WRITTEN if self._files[row] else -row - 1].append(row)
+        return list(found.values())
 
     def _repeats(self, rows: list[int]) -> list[list[int]]:
         """Rows of one name; apart by place where one source shows the same picture twice in the post."""
@@ -206,12 +222,12 @@ def medium_name(item: Item) -> str | None:
 def _post_key(item: Item) -> int:
     if item.same_as:
         return _hash("same", item.same_as)
-    if not item.platform or not item.post_id:
+    if not item.post_id:
         return 0
-    if item.source_format == "table" and _maybe_row_number(item.platform, item.post_id):
-        # The medium has to be the same, too.
-        name = medium_name(item)
-        return _hash("row", item.platform, item.post_id, name) if name else 0
+    if item.source_format == "table" and not (item.platform and tells_post(item.platform, item.post_id)):
+        return _row_key(item, item.post_id)
+    if not item.platform:
+        return 0
     shared = (item.original_post_id or "").rsplit("/", 1)[-1]
     if item.is_repost and (shared == item.post_id or item.source_format == "gallery_dl"):
         # Known by the id of what it shares: not the post itself.
@@ -219,8 +235,13 @@ def _post_key(item: Item) -> int:
     return _hash(item.platform, item.post_id)
 
 
-def _maybe_row_number(platform: str, post_id: str) -> bool:
-    return len(post_id) < SHORTEST_TABLE_ID and (platform != "reddit" or post_id.isdecimal())
+def _row_key(item: Item, post_id: str) -> int:
+    """For ids in tables that may be numbers of rows, or of any platform: the medium has to be the same, too."""
+    if item.platform:
+        name = medium_name(item)
+    else:
+        name = item.media_url or (item.called if tells_post(None, post_id) else None)
+    return _hash("row", item.platform, post_id, name) if name else 0
 
 
 def _medium_key(item: Item) -> int:
@@ -228,6 +249,15 @@ def _medium_key(item: Item) -> int:
         return 0
     name = medium_name(item)
     return _hash("medium", name) if name else 0
+
+
+def _file_key(item: Item) -> int:
+    """The file's name as a table writes it, else without its folders, which differ from copy to copy; 0: no file."""
+    if item.same_as:
+        return 0
+    if item.called:
+        return _hash("file", item.called) | WRITTEN
+    return _hash("file", basename(item.member)) & ~WRITTEN if item.member else 0
 
 
 def _fullness(item: Item) -> int:

@@ -15,9 +15,12 @@ from bladecheck.archives.hosts import platform_at
 from bladecheck.archives.item import DateSource, Item, MediaType, Status, Told
 from bladecheck.archives.values import text_of
 
+# Characters: shorter ids in a table may be numbers of rows, alike in every table; but Reddit's own have five to seven.
+SHORTEST_ID = 8
 # Queries that choose a size, not another picture.
 SIZE_KEYS = frozenset(("name", "format"))
 BY_URL = "known only by its URL"
+SHARED_TEXT = re.compile(r"\s*RT @\w")
 STATUS_ID = re.compile(r"/status(?:es)?/(\d{5,20})")
 SHORTCODE = re.compile(r"instagram\.com/(?:[^/]+/)?(?:p|reel|tv)/([A-Za-z0-9_-]{5,})")
 BLUESKY_KEY = re.compile(r"bsky\.app/profile/[^/]+/post/([a-z0-9]{5,})")
@@ -79,6 +82,16 @@ def platform_of(url: str | None) -> str | None:
     except ValueError:
         return None
     return platform_at(host)
+
+
+def shares_another(text: str | None) -> bool:
+    """Whether a post on X passes on somebody else's: its text begins `RT @name`, as X writes it."""
+    return bool(text and SHARED_TEXT.match(text))
+
+
+def tells_post(platform: str | None, post_id: str) -> bool:
+    """Whether an id that stands in a table is surely one of a post, not a row's number."""
+    return len(post_id) >= SHORTEST_ID or (platform == "reddit" and not post_id.isdecimal())
 
 
 def picture_name(url: str) -> str | None:

@@ -96,6 +96,10 @@ def address(row: Mapping[str, Any], inputs: Collection[Mapping[str, Any]]) -> st
     for entry in sorted(inputs, key=lambda entry: -len(entry["name"])):
         if row["member"] and (row["source"] == entry["name"] or row["source"].startswith(entry["name"] + "/")):
             return str(path_of(entry["path"] + row["source"][len(entry["name"]) :]) / row["member"])
+    if beside := (row["extra"] or {}).get("file"):
+        # The file of a table's line, as written there: the row does not say of which table.
+        places = [path_of(entry["path"]).parent / beside for entry in inputs]
+        return str(next((place for place in places if place.is_file()), beside))
     return str(row["media_url"] or row["member"] or "")
 
 

@@ -86,6 +86,7 @@ class Summary:
     Attributes:
         placed: scored pictures of which the model says how far they lie from those that it was measured on.
         unlike: those of them that lie outside the measured range.
+        examples: what the first row of each status but `ok` says of itself, where it says anything.
 
     Raises:
         RunError: no such time zone.
@@ -102,6 +103,7 @@ class Summary:
         self.videos: Counter[str] = Counter()
         self.kinds: Counter[str] = Counter()
         self.errors: Counter[tuple[str, str]] = Counter()
+        self.examples: dict[str, str] = {}
         self.duplicates = self.near = self.rows = 0
         self.placed = self.unlike = 0
         self._clusters = bytearray()
@@ -117,6 +119,8 @@ class Summary:
         self.statuses[row["status"]] += 1
         if row["status"] not in ("ok", "video_skipped"):
             self.errors[row["status"], row["error_code"] or row["status"]] += 1
+            if row["error_detail"]:
+                self.examples.setdefault(row["status"], row["error_detail"])
         if is_video(row) and row["decision"]:
             self.videos[row["decision"]] += 1
             return

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from posixpath import basename
 from typing import IO, BinaryIO, Self
@@ -126,17 +127,22 @@ class Source(ABC):
         """Where the member lies as a file of its own; None inside a container."""
         return None
 
-    def find(self, tail: str) -> str | None:
+    def find(self, tail: str, near: str = "") -> str | None:
         """The member that this path points to: exact, else the one that shares the longest tail with it.
 
-        At least the file name must agree (letter case aside). Among several equally good the first is taken.
+        At least the file name must agree (letter case aside). Among several equally good the one that shares most
+        folders with the member `near` is taken, and of those the first.
         """
         tail = normal(tail).strip("/")
         if tail in self:
             return tail
         candidates = self._tail_index().get(basename(tail).casefold(), ())
-        wanted = tail.casefold().split("/")
-        return max(candidates, key=lambda name: _shared_tail(name.casefold().split("/"), wanted), default=None)
+        wanted, beside = tail.casefold().split("/"), near.split("/")
+
+        def fit(name: str) -> tuple[int, int]:
+            return _shared(reversed(name.casefold().split("/")), reversed(wanted)), _shared(name.split("/"), beside)
+
+        return max(candidates, key=fit, default=None)
 
     def reading(self) -> Self:
         """This source with a fresh log, for one pass."""
@@ -201,10 +207,6 @@ class Narrowed(Source):
         return self._inner.open_stream(name)
 
 
-def _shared_tail(name: list[str], wanted: list[str]) -> int:
-    count = 0
-    for one, other in zip(reversed(name), reversed(wanted), strict=False):
-        if one != other:
-            break
-        count += 1
-    return count
+def _shared(one: Iterable[str], other: Iterable[str]) -> int:
+    """How many parts two paths share from where they begin."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

@@ -132,6 +132,8 @@ def _post(
 ) -> Post:
     moment, origin = dated(record.get("createdAt"))
     who = account or did
+    embed = record.get("embed")
+    quoted = text_of(dig(embed, "record", "uri")) or text_of(dig(embed, "record", "record", "uri"))
     return Post(
         source_format,
         path,
@@ -142,6 +144,9 @@ def _post(
         posted_at=moment,
         posted_at_source=origin,
         text=text_of(record.get("text")),
+        is_reply=bool(record.get("reply")),
+        is_quote=bool(quoted),
+        quoted_id=quoted.rsplit("/", 1)[-1] if quoted else None,
     )
 
 

@@ -62,7 +62,11 @@ class TakeoutReader:
         if member in used:
             return []
         used.add(member)
-        return [post.video(0, member=member) if is_video_name(member) else post.stored(0, source, member)]
+        # The same picture lies in each of its albums, and in every later export.
+        same = f"takeout/{basename(member)}/{moment}/{source.size(member)}" if moment else None
+        if is_video_name(member):
+            return [post.video(0, member=member, same_as=same)]
+        return [post.stored(0, source, member, same_as=same)]
 
 
 class Img2DatasetReader:
@@ -103,11 +107,12 @@ class Img2DatasetReader:
         post = Post(
             self.name, source.origin(name), platform=platform_of(url), text=text_of(record.get("caption")), extra=extra
         )
+        same = f"img2dataset/{record.get('key')}/{url}" if url else None
         if member:
             used.add(member)
-            return [post.stored(0, source, member, media_url=url)]
+            return [post.stored(0, source, member, media_url=url, same_as=same)]
         why = text_of(record.get("error_message")) or "it was not downloaded"
-        return [post.remote(0, url, detail=why)] if url else [post.missing(0, why)]
+        return [post.remote(0, url, detail=why, same_as=same)] if url else [post.missing(0, why)]
 
 
 def failures(path: Path) -> list[dict[str, Any]] | None:

@@ -11,8 +11,19 @@ from posixpath import dirname, join, normpath
 from typing import TypeAlias
 
 from bladecheck.archives.containers.folder import FileSource
+from bladecheck.archives.containers.handles import Piece
 from bladecheck.archives.containers.source import Source
-from bladecheck.archives.data.mapping import YES, TableMapping, guess, is_film_url, largest, overlay, urls_in
+from bladecheck.archives.data.mapping import (
+    TableMapping,
+    flag,
+    guess,
+    is_film_url,
+    largest,
+    overlay,
+    overlooked,
+    paths_in,
+    urls_in,
+)
 from bladecheck.archives.data.survey import (
     DAY_FIRST,
     MONTH_FIRST,
@@ -23,9 +34,19 @@ from bladecheck.archives.data.survey import (
 )
 from bladecheck.archives.data.tables import Table, cell_text, is_ruined, key, open_tables, table_names
 from bladecheck.archives.found import is_data_name
+from bladecheck.archives.hosts import platform_called
 from bladecheck.archives.item import DateSource, Item, MediaType, Place, Status
 from bladecheck.archives.names import is_video_name, post_id_in
-from bladecheck.archives.post import Post, account_in_url, dated, https, id_in_url, platform_of
+from bladecheck.archives.post import (
+    Post,
+    account_in_url,
+    dated,
+    https,
+    id_in_url,
+    platform_of,
+    shares_another,
+    tells_post,
+)
 from bladecheck.archives.readers.pictures import loose_pictures
 from bladecheck.archives.values import EXACT_DIGITS, clean, handle_of, text_of
 from bladecheck.errors import ArchiveError
@@ -35,6 +56,8 @@ WRITTEN_DATE = re.compile(
     r".*(?:date|time|creat|post|publish|tweet|utc|universal)",
     re.I,
 )
+PREFIXED = re.compile(r"x(\d{15,20})")
+"""How R's rtweet keeps Excel from rounding ids."""
 NO_DATE = frozenset(("", "-", "none", "null", "nan", "nat", "n/a"))
 """How tools write that there is no date."""
 Make: TypeAlias = tuple[tuple[str, ...], str | None]
@@ -96,6 +119,11 @@ class TableReader:
                         source.log.unread.append(table.name)
                     continue
                 source.log.mapping.update(mapping.columns())
+                if mapping.url and not (self.mapping and self.mapping.url) and (others := overlooked(table, mapping)):
+                    source.log.warn(
+                        f"{table.name}: other pictures than those in {mapping.url} are in {', '.join(others)}, which "
+                        f"is not read; to read all: --mapping url={'+'.join((mapping.url, *others))}"
+                    )
                 found = surveys.get(table.name, Survey())
                 first = self._order(source, table, mapping, makes.get(_make(table, mapping), found))
                 reading = _Reading(source, table, mapping, self.name, used, first, found.rounded)
@@ -181,6 +209,7 @@ class _Reading:
         self.month_first, self.rounded = month_first, rounded
         self._lines: Counter[bytes] = Counter()
         self._undated, self._undated_example = 0, ""
+        self._perhaps_shared = 0
 
     def items(self) -> Iterator[Item]:
         self.source.log.parts += 1
@@ -191,6 +220,12 @@ class _Reading:
             self.source.log.warn(
                 f"{self.table.name}: {count} of the ids in column {column!r} lost digits in Excel "
                 f"({self.example}); {ADVICE}."
+            )
+        if self._perhaps_shared:
+            self.source.log.warn(
+                f"{self.table.name}: {self._perhaps_shared:,} texts begin with 'RT @', as posts shared on X do, but "
+                "nothing in the table says that it is of X: they count as the account's own. If it is of X: "
+                "--mapping platform=x."
             )
         if self._undated:
             self.source.log.warn(
@@ -203,47 +238,47 @@ class _Reading:
         post = self._post(line, row)
         self.source.log.post(repost=post.is_repost)
         alt = text_of(self._cell(row, self.mapping.alt_text))
-        same = self._same(post, row)
+        same = self._same(row)
         urls = largest([url for column in _parts(self.mapping.url) for url in urls_in(self._cell(row, column))])
-        paths = [path for column in _parts(self.mapping.path) if (path := self._cell(row, column))]
+        paths = [path for column in _parts(self.mapping.path) for path in paths_in(self._cell(row, column))]
         self.source.log.account(post.account if not urls and not paths else None)
         for index, path in enumerate(paths):
             url = https(urls[index]) if index < len(urls) else None
-            item = replace(self._file(post, index, path), alt_text=alt, media_url=url)
+            item = replace(self._file(post, index, path), alt_text=alt, media_url=url, called=path.replace("\\", "/"))
             if url and item.status == Status.MISSING_MEDIA and not is_film_url(url):
-                item = post.remote(index, url, alt_text=alt, same_as=same)
+                item = post.remote(index, url, alt_text=alt)
             elif url and self.joins and item.member:
                 item = _of_two(item, url)
-            yield item
+            yield _known_by_line(item, same, self._size(item))
         for index, found in enumerate(urls[len(paths) :], start=len(paths)):
             url = https(found)
             if url is None or is_film_url(url):
                 yield post.video(index, media_url=url)
             else:
-                yield post.remote(index, url, alt_text=alt, same_as=same)
+                yield _known_by_line(post.remote(index, url, alt_text=alt), same)
 
-    def _same(self, post: Post, row: Sequence[str]) -> str | None:
-        """A key for a line whose post has no id: the same for that very line in a copied or overlapping table.
-
-        A line that stands twice in one table is two. Without a date, equal lines may be of two posts.
-        """
-        if (post.platform and post.post_id) or not post.posted_at:
-            return None
+    def _same(self, row: Sequence[str]) -> str:
+        """A key for a line, the same for that very line in a copied or overlapping table; one that repeats is two."""
         line = hashlib.blake2b("\x1f".join(row).encode("utf-8", "replace"), digest_size=8).digest()
         self._lines[line] += 1
-        return f"line/{line.hex()}/{self._lines[line]}"
+        return f"{line.hex()}/{self._lines[line]}"
 
     def _post(self, line: int, row: Sequence[str]) -> Post:
         urls = urls_in(self._cell(row, self.mapping.post_url))
         address = urls[0] if urls else None
         pictures = urls_in(self._cell(row, (self.mapping.url or "").split("+")[0] or None))
-        platform = platform_of(address) or platform_of(pictures[0] if pictures else None)
+        platform = platform_of(address) or platform_of(pictures[0] if pictures else None) or self._platform(row)
         post_id = self._id(line, row) or id_in_url(address)
         written = self._cell(row, self.mapping.date)
         moment, origin = dated(written, post_id if platform == "x" else None, month_first=self.month_first)
         if origin != DateSource.FIELD and written.strip().lower() not in NO_DATE:
             self._undated += 1
             self._undated_example = self._undated_example or f"such as {written[:40]!r} in line {line}"
+        text = text_of(self._cell(row, self.mapping.text))
+        shared, original = flag(self._cell(row, self.mapping.is_repost))
+        quotes, quoted = flag(self._cell(row, self.mapping.is_quote))
+        shares = shares_another(text)
+        self._perhaps_shared += shares and platform is None and not shared
         return Post(
             self.format,
             self.source.origin(self.table.member),
@@ -253,15 +288,29 @@ class _Reading:
             post_url=address,
             posted_at=moment,
             posted_at_source=origin,
-            text=text_of(self._cell(row, self.mapping.text)),
-            is_repost=self._cell(row, self.mapping.is_repost).lower() in YES,
+            text=text,
+            is_repost=shared or (platform == "x" and shares),
+            original_post_id=original,
+            is_quote=quotes if self.mapping.is_quote else None,
+            quoted_id=quoted,
+            is_reply=flag(self._cell(row, self.mapping.is_reply))[0] if self.mapping.is_reply else None,
             extra={"row": line},
         )
+
+    def _platform(self, row: Sequence[str]) -> str | None:
+        """The platform that was said, that a column names, or, where a column is called after tweets, X."""
+        if self.mapping.of_all:
+            return self.mapping.of_all
+        if self.mapping.platform:
+            return platform_called(self._cell(row, self.mapping.platform))
+        return "x" if any("tweet" in column.lower() for column in self.mapping.columns().values()) else None
 
     def _id(self, line: int, row: Sequence[str]) -> str | None:
         cell = self._cell(row, self.mapping.post_id)
         if cell.endswith(".0") and cell[:-2].isdigit():
             cell = cell[:-2]
+        if prefixed := PREFIXED.fullmatch(cell):
+            return prefixed[1]
         guarded = cell != self._raw(row, self.mapping.post_id).strip()
         too_long = cell.isdigit() and len(cell) > EXACT_DIGITS + 1 and not guarded
         if is_ruined(cell) or (too_long and self.rounded and not cell[EXACT_DIGITS:].strip("0")):
@@ -281,6 +330,13 @@ class _Reading:
         if isinstance(self.source, FileSource):
             return _nearby(self.source, post, index, path)
         return post.missing(index, f"{path} is not in the archive")
+
+    def _size(self, item: Item) -> int | None:
+        """Bytes of the file that a line names, None where it is not here."""
+        if item.member and item.status == Status.PRESENT:
+            return self.source.size(item.member)
+        span = item.opener.span if isinstance(item.opener, Piece) else None
+        return (span.file.size if span.size is None else span.size) if span else None
 
     def _raw(self, row: Sequence[str], column: str | None) -> str:
         place = self.at.get(key(column)) if column else None
@@ -307,6 +363,7 @@ def _nearby(source: FileSource, post: Post, index: int, path: str) -> Item:
         status="present",
         detail=None,
         opener=found,
+        extra={**post.extra, "file": normpath(path.replace("\\", "/"))},
     )
 
 
@@ -314,7 +371,19 @@ def _member(source: Source, table: str, path: str) -> str | None:
     if not source.is_container:
         return None
     beside = normpath(join(dirname(table), path.replace("\\", "/")))
-    return beside if beside in source else source.find(path)
+    return beside if beside in source else source.find(path, table)
+
+
+def _known_by_line(item: Item, line: str, size: int | None = None) -> Item:
+    """A row whose post no id tells is known by its line, where that has a date or the file is here, of that size.
+
+    Without either, equal lines of two tables may be of two posts, and equal names of two files.
+    """
+    if item.post_id and (tells_post(item.platform, item.post_id) or (item.platform and item.media_url)):
+        return item
+    if size is None and (item.called or not item.posted_at):
+        return item
+    return replace(item, same_as=f"line/{line}/{'' if size is None else size}")
 
 
 def _parts(column: str | None) -> list[str]:

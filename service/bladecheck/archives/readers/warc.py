@@ -139,15 +139,16 @@ class WarcReader:
             platform=platform_of(url) or "web",
             collected_at=parse_date(seen),
         )
+        same = f"warc/{url}/{seen}" if seen else None
         status = _status(record)
         if status not in (None, "200"):
             known.odd += not STATUS.fullmatch(status)
-            return post.not_image(0, f"the server answered {status}", member=name, media_url=url)
+            return post.not_image(0, f"the server answered {status}", member=name, media_url=url, same_as=same)
         try:
             head = read_up_to(record.content_stream(), HEAD_BYTES)
         except DAMAGE as error:
             detail = f"its record is damaged: {error}"
-            return post.stored(0, source, name, media_url=url, opener=Lost(detail))
+            return post.stored(0, source, name, media_url=url, opener=Lost(detail), same_as=same)
         # Only after reading: asking for the place moves warcio past the record.
         item = self._judged(source, post, name, url, head, opened, records.get_record_offset(), _claim(record))
         digest = record.rec_headers.get_header("WARC-Payload-Digest")
@@ -155,7 +156,7 @@ class WarcReader:
             known.pictures.setdefault(digest, (name, item.opener))
         elif digest:
             known.others.add(digest)
-        return replace(item, same_as=f"warc/{url}/{seen}") if seen else item
+        return replace(item, same_as=same)
 
     def _judged(
         self, source: Source, post: Post, name: str, url: str, head: bytes, opened: Opened, offset: int, claim: str

@@ -10,6 +10,7 @@ from bladecheck.runs.summary import ALL, Summary
 
 WIDTH, ROW, LABELS, RIGHT = 900, 26, 230, 90
 MOST = 60
+"""Lines of a chart: two accounts over two and a half years; more would push the tables out of sight."""
 INTERVALS = "Estimates with their intervals; a dashed line without a dot has too few labels for an estimate"
 RANGES = "Ranges that hold if the model errs alike everywhere, by domain"
 LEFT_OUT = ("failed", "not_available", "not_pictures")
@@ -18,21 +19,30 @@ LEFT_OUT = ("failed", "not_available", "not_pictures")
 def estimated(found: Mapping[str, Any] | None, alike: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """What the template says of an estimate; nothing where there is none."""
     if found is None:
-        return {"estimate": None, "intervals": "", "alike": (), "ranges": ""}
+        return {"estimate": None, "estimate_charts": (), "alike": (), "ranges": ""}
     sides = {one[side]["name"]: one[side] for one in found["comparisons"] for side in ("before", "after")}
-    lines = [*found["domains"][:MOST], *({"domain": name, **one} for name, one in sides.items())]
-    drawn = intervals([{"domain": "all", **found["total"]}, *lines]) if lines else ""
-    return {"estimate": found, "intervals": drawn, "alike": alike[:MOST], "ranges": ranges(alike[:MOST])}
+    windows = [{"domain": name, **one} for name, one in sides.items()]
+    # Each on a scale of its own: years beside months would press the months into a corner.
+    charts = [(intervals(lines[:MOST]), _undrawn(lines)) for lines in (found["domains"], windows) if lines]
+    return {
+        "estimate": found,
+        "estimate_charts": charts,
+        "alike": alike,
+        "ranges": ranges(alike[:MOST]) + _undrawn(alike),
+    }
+
+
+def _undrawn(lines: Sequence[Any]) -> str:
+    return f'<p class="small">The first {MOST} of {len(lines):,} are drawn.</p>' if len(lines) > MOST else ""
 
 
 def intervals(lines: Sequence[Mapping[str, Any]]) -> str:
     """A chart with a line from limit to limit each, and a dot only where there is an estimate."""
-    shown = [line for line in lines if line["domain"] != "all"] or list(lines)
-    top = max((line["high"] for line in shown), default=0)
+    top = max((line["high"] for line in lines), default=0)
     if not top:
         return _picture(ROW + 4, '<text x="20" y="20">none</text>')
     space, drawn = WIDTH - LABELS - RIGHT, []
-    for place, line in enumerate(shown):
+    for place, line in enumerate(lines):
         middle = place * ROW + ROW / 2
         left, right = (LABELS + space * line[name] / top for name in ("low", "high"))
         firm = line["state"] == "estimate"
@@ -47,7 +57,7 @@ def intervals(lines: Sequence[Mapping[str, Any]]) -> str:
             dot = LABELS + space * line["estimate"] / top
             drawn.append(f'<circle cx="{dot:.1f}" cy="{middle:.1f}" r="5" fill="#1d3c63"/>')
         drawn.append(f'<text x="{right + 8:.1f}" y="{middle + 4:.0f}">{line["at_most"]:,}</text>')
-    return _picture(len(shown) * ROW + 4, "".join(drawn))
+    return _picture(len(lines) * ROW + 4, "".join(drawn))
 
 
 def ranges(lines: Sequence[Mapping[str, Any]]) -> str:
