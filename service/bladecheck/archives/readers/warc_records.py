@@ -38,6 +38,8 @@ def iterated(stream: BinaryIO, name: str, check: bool = False) -> Iterator[Any]:
     class Reader(DecompressingBufferedReader):  # type: ignore[misc]
         """warcio's own prints a wrong checksum on stderr and takes it for the end, or for a file that is not packed."""
 
+        in_member: bool
+
         def _decompress(self, data: bytes) -> bytes:
             if self.decompressor and data and (self.num_block_read or data.startswith(GZIP)):
                 return bytes(self.decompressor.decompress(data))
