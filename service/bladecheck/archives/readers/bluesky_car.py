@@ -7,11 +7,12 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from posixpath import basename, dirname
 from typing import Any
 
 from bladecheck.archives.containers.source import Source
-from bladecheck.archives.item import Item
+from bladecheck.archives.item import Handle, Item
 from bladecheck.archives.post import Post, dated
 from bladecheck.archives.values import dict_of, dig, list_of, text_of
 from bladecheck.errors import ArchiveError, DamagedArchive
@@ -95,22 +96,22 @@ def _named(blocks: Iterable[object], roots: list[bytes]) -> Iterator[bytes]:
 
 
 @dataclass(frozen=True, slots=True)
-class Blob:
-    """A blob's bytes, which must have the hash that its name states.
-
-    Raises:
-        DamagedArchive: they do not.
-    """
+class Blob(Handle):
+    """A blob's bytes, which must have the hash that its name states."""
 
     cid: str
-    inner: Callable[[], bytes]
+    inner: Handle
 
     def __call__(self) -> bytes:
-        data = self.inner()
-        stated = base64.b32decode(self.cid[1:].upper() + "=" * (-(len(self.cid) - 1) % 8))
-        if hashlib.sha256(data).digest() != stated[4:]:
-            raise DamagedArchive(f"blob {self.cid} is damaged: its bytes do not have the hash that is its name")
-        return data
+        return _blob(self.cid, self.inner)
+
+
+def _blob(cid: str, inner: Callable[[], bytes]) -> bytes:
+    data = inner()
+    stated = base64.b32decode(cid[1:].upper() + "=" * (-(len(cid) - 1) % 8))
+    if hashlib.sha256(data).digest() != stated[4:]:
+        raise DamagedArchive(f"blob {cid} is damaged: its bytes do not have the hash that is its name")
+    return data
 
 
 def _record_keys(blocks: Mapping[bytes, object]) -> dict[bytes, str]:
@@ -166,7 +167,8 @@ def _items(
         url = FULL_SIZE.format(did=did, cid=cid) if did and cid else None
         if name := blobs.get(cid):
             used.add(name)
-            opener = Blob(cid, source.opener(name))
+            inner = source.opener(name)
+            opener = Blob(cid, inner) if isinstance(inner, Handle) else partial(_blob, cid, inner)
             yield post.stored(index, source, name, media_url=url, alt_text=alt, opener=opener)
         elif url:
             yield post.remote(index, url, alt_text=alt, detail="a CAR holds no pictures, and its blob is not beside it")
