@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,17 @@ def test_a_column_without_dates_is_not_the_date(tmp_path: Path) -> None:
     (item,), (warning,) = read(tmp_path, "date,image_url", "spring,https://example.org/a.jpg")
     assert told(item) == ("None", "none")
     assert "'spring'" in warning
+
+
+def test_a_midnight_of_a_workbook_is_a_day(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for line in (
+        ("date", "image_url"),
+        (datetime(2024, 5, 1), "https://example.org/a.jpg"),
+        (datetime(2024, 4, 30, 23, 10), "https://example.org/b.jpg"),
+    ):
+        book.active.append(line)
+    book.save(tmp_path / "t.xlsx")
+    with open_archive(tmp_path / "t.xlsx") as archive:
+        assert list(map(told, archive.items())) == [("2024-05-01 00:00:00", "day"), ("2024-04-30 23:10:00", "field")]

@@ -122,7 +122,7 @@ class TableReader:
                     if is_data_name(table.member) and source.is_container and source.loose:
                         source.log.unread.append(table.name)
                     continue
-                source.log.mapping.update(mapping.columns())
+                source.log.columns(mapping.columns())
                 if mapping.url and not (self.mapping and self.mapping.url) and (others := overlooked(table, mapping)):
                     source.log.warn(
                         f"{table.name}: other pictures than those in {mapping.url} are in {', '.join(others)}, which "
