@@ -13,7 +13,7 @@ INSTALL := $(SERVICE)/bin/python -m uv pip install --quiet --constraint constrai
 # Options for the command, as in: make run ARGS="--port 9000 --policy only-when-necessary"
 ARGS ?=
 
-.PHONY: help run setup lint test test-service test-training mutants audit clean
+.PHONY: help run setup lint test test-service test-training test-cluster mutants audit clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make lint           style, types and import contracts"
 	@echo "make test-service   tests of the service, without torch"
 	@echo "make test-training  tests of the training pipeline, with torch"
+	@echo "make test-cluster   tests on a Ray cluster of three machines within this one (installs ray); some minutes"
 	@echo "make mutants        what the tests notice of small faults (ARGS=\"runs/summary --sample 40\"); slow"
 	@echo "make audit          known holes of the pinned packages, by pip-audit; asks the package index (not part of test)"
 	@echo "make clean          remove environments, caches and builds"
@@ -47,6 +48,11 @@ test-service: $(SERVICE)/.made-test
 test-training: $(TRAINING)/.made
 	$(TRAINING)/bin/mypy training
 	$(TRAINING)/bin/pytest tests/training $(ARGS)
+
+# Apart: ray is large, and its machines take half a minute to start. Without it `make test` skips these.
+test-cluster: $(SERVICE)/.made-test
+	$(SERVICE)/bin/python $(INSTALL) --editable '.[ray]'
+	$(SERVICE)/bin/pytest tests/cluster $(ARGS)
 
 # How much the tests notice of small faults in the modules that promise most; minutes to hours, never part of `test`.
 mutants: $(SERVICE)/.made-test

@@ -25,6 +25,7 @@ PURPOSES = {
     "dedupe": "finding near duplicates",
     "heic": "HEIC pictures",
     "video": "frames of videos",
+    "ray": "scoring on a Ray cluster",
     "pack": "a model's bill of materials",
     "sign": "signing models",
     "train": "training models",

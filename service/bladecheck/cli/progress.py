@@ -17,7 +17,13 @@ SKIPPED = "done before"
 
 
 class Watch(Protocol):
-    """Something that is told of every item."""
+    """Something that is told of every item; a context for as long as there are any."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None: ...
 
     def tick(self, status: str) -> None: ...
 
@@ -39,6 +45,7 @@ class Bar:
         self._begun = time.monotonic()
 
     def __enter__(self) -> Self:
+        self._begun = time.monotonic()
         self._progress.start()
         return self
 
@@ -65,6 +72,7 @@ class Lines:
         self._begun = self._shown = time.monotonic()
 
     def __enter__(self) -> Self:
+        self._begun = self._shown = time.monotonic()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:

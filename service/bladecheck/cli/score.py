@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,14 +18,17 @@ import typer
 
 from bladecheck import archives
 from bladecheck.archives import Archive, Found
+from bladecheck.archives.containers.remote import RemotePath, path_of
 from bladecheck.cli import exit_codes
-from bladecheck.cli.progress import watch
+from bladecheck.cli.progress import Watch, watch
 from bladecheck.cli.quiet import hush
 from bladecheck.cli.score_options import (
+    Address,
     Archives,
     Beside,
     Bundle,
     DryRun,
+    Engines,
     ExifDates,
     Fetch,
     Format,
@@ -38,8 +42,11 @@ from bladecheck.cli.score_options import (
     Retry,
     Rules,
     RunPath,
+    SendBytes,
     Server,
     Videos,
+    Where,
+    WorkerCores,
     Workers,
     Zone,
 )
@@ -61,6 +68,7 @@ UNREAD = frozenset(("failed", "missing_media", "not_an_image"))
 """Statuses of which the last lines give an example: without one nobody knows where to look."""
 SHOW_CURSOR = b"\x1b[?25h\n"
 CACHE = "fetched"
+MOST_THREADS = 256
 VIDEO_EXTRA = "bladecheck[video]"
 # Notes in the last lines, so that a screen still shows what was found.
 LAST_NOTES = 10
@@ -73,7 +81,11 @@ def score(
     key: Key = None,
     bundle: Bundle = None,
     rules: Rules = None,
+    engine: Where = Engines.LOCAL,
+    address: Address = None,
     workers: Workers = None,
+    worker_cores: WorkerCores = None,
+    send_bytes: SendBytes = False,
     dry_run: DryRun = False,
     fetch: Fetch = False,
     fetch_host: Hosts = None,
@@ -102,8 +114,13 @@ def score(
         bladecheck report run
 
         bladecheck score huge.zip -o run --shard 3/64
+
+        bladecheck score huge.zip -o run --engine ray --address auto
     """
     hush()
+    cluster = _cluster(engine, server, address, workers, worker_cores, send_bytes)
+    if cluster:
+        archive = [_everywhere(path) for path in archive]
     if timezone:
         zone(timezone)
     part = _shard(shard)
@@ -130,20 +147,23 @@ def score(
         options = scoring.Options(
             retry_failed=retry_failed, fetch=fetcher.fetch if fetcher else None, side_by_side=side_by_side,
             timezone=timezone, shard=part,
-            provenance=_provenance(found, server, workers, opened, format, mapping)
+            provenance=_provenance(found, engine, server, workers, opened, format, mapping)
             | {"videos": looked_at, "video_frames": video_frames},
         )  # fmt: skip
-        limits = _limits(video_frames)
-        with closing(_engine(server, key, bundle, rules, workers, _near(near), stop, limits)) as engine:
-            return _run(archive, opened, found, engine, folder, options, stop)
+        shown = watch(found.rows // part.count if part else found.rows)
+        limits, near_too = _limits(video_frames), _near(near)
+        with closing(
+            cluster.engine(archive, bundle, rules, near_too, stop, limits, shown.say) if cluster
+            else _engine(server, key, bundle, rules, workers or None, near_too, stop, limits)
+        ) as scorer:  # fmt: skip
+            return _run(archive, opened, scorer, folder, options, stop, shown)
 
 
 def _run(
-    paths: list[Path], opened: Archive, found: Found, engine: Engine, folder: RunFolder,
-    options: scoring.Options, stop: threading.Event,
+    paths: list[Path], opened: Archive, engine: Engine, folder: RunFolder,
+    options: scoring.Options, stop: threading.Event, watched: Watch,
 ) -> int:  # fmt: skip
-    expected = found.rows // options.shard.count if options.shard else found.rows
-    with watch(expected) as shown, _gentle(stop, shown.say):
+    with watched as shown, _gentle(stop, shown.say):
         shown.say(f"Model {engine.model['name']} {engine.model['version']} ({engine.model['sha256'][:12]}), "
                   f"policy {engine.policy['name']}.")  # fmt: skip
         try:
@@ -206,6 +226,48 @@ def _plan(folder: RunFolder, found: Found, again: Again) -> int:
     return 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Cluster:
+    """The options of a run on a Ray cluster."""
+
+    address: str | None
+    workers: int | None
+    cores: int | None
+    send_bytes: bool
+
+    def engine(
+        self, archive: list[Path], bundle: str | None, rules: str | None, near: bool, stop: threading.Event,
+        limits: PictureLimits, say: Callable[[str], None],
+    ) -> Engine:  # fmt: skip
+        from bladecheck.core.bundle import find
+        from bladecheck.runs.engines.cluster import RayEngine
+
+        return RayEngine(
+            find(bundle), policy_file.find(rules), archive, address=self.address, workers=self.workers,
+            cores=self.cores, near=near, limits=limits, send_bytes=self.send_bytes, stop=stop, say=say,
+        )  # fmt: skip
+
+
+def _cluster(
+    engine: Engines, server: str | None, address: str | None, workers: int | None, cores: int | None, send_bytes: bool
+) -> _Cluster | None:
+    """The options of a cluster, if one is asked for.
+
+    Raises:
+        typer.BadParameter: options that don't go together.
+    """
+    if engine is Engines.RAY:
+        if server:
+            raise typer.BadParameter("--engine ray and --server don't go together.")
+        return _Cluster(address, workers or None, cores, send_bytes)
+    given = {"--address": address, "--worker-cores": cores, "--send-bytes": send_bytes}
+    if stray := [option for option, value in given.items() if value]:
+        raise typer.BadParameter(f"{stray[0]} is for --engine ray.")
+    if workers and workers > MOST_THREADS:
+        raise typer.BadParameter(f"--workers {workers}: at most {MOST_THREADS} without --engine ray.")
+    return None
+
+
 def _engine(
     server: str | None, key: str | None, bundle: str | None, rules: str | None, workers: int | None, near: bool,
     stop: threading.Event, limits: PictureLimits,
@@ -254,6 +316,12 @@ def _near(wanted: bool | None) -> bool:
     return fingerprint.available() if wanted is None else wanted
 
 
+def _everywhere(path: Path) -> Path:
+    """The path as workers with other working folders find it."""
+    found = path_of(path)
+    return found if isinstance(found, RemotePath) else found.absolute()
+
+
 def _shard(given: str | None) -> shards.Shard | None:
     try:
         return shards.Shard.parse(given, os.environ) if given else None
@@ -272,6 +340,7 @@ def _mapping(given: list[str] | None) -> dict[str, str | bool | None] | None:
 
 def _provenance(
     found: Found,
+    engine: Engines,
     server: str | None,
     workers: int | None,
     opened: Archive,
@@ -282,7 +351,7 @@ def _provenance(
         "reading": {"format": format, "mapping": _mapping(mapping), "columns": dict(found.mapping)},
         "command": shlex.join(["bladecheck", *_without_key(sys.argv[1:])]),
         "found": found.sentence,
-        "engine": "http" if server else "local",
+        "engine": "http" if server else str(engine),
         "server": server,
         "workers": workers,
         "cores": usable_cores(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -20,10 +21,51 @@ Rules = Annotated[
     str | None,
     typer.Option("--policy", metavar="P", help="Policy: a name or a TOML file. With --server it must be the server's."),
 ]
+
+
+class Engines(StrEnum):
+    """What scores, where it is not a server."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+def _workers(given: str | int) -> int:
+    """A number, or 0 for "auto"."""
+    if str(given) == "auto":
+        return 0
+    if not str(given).isdigit() or not 1 <= int(given) <= MOST_WORKERS:
+        raise typer.BadParameter(f"{given} is neither auto nor a number from 1 to {MOST_WORKERS:,}.")
+    return int(given)
+
+
+MOST_WORKERS = 4096
+Where = Annotated[
+    Engines,
+    typer.Option("--engine", help="Where to score: local, in this process; ray, on a Ray cluster (docs/clusters.md)."),
+]
 Workers = Annotated[
     int | None,
-    typer.Option(min=1, max=256, help="Pictures (with --server: requests) at once. Default: one a core; 4 requests."),
-]
+    typer.Option(
+        metavar="N|auto", parser=_workers, help="Pictures (with --server: requests; with --engine ray: worker "
+        "processes) at once. Default: one a core; 4 requests; as many as the cluster has room for."
+    ),
+]  # fmt: skip
+Address = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT|auto", help="The Ray cluster: its head, or auto for the one that runs here. "
+                 "Default: RAY_ADDRESS, else one that is started for this run on this machine alone."),
+]  # fmt: skip
+WorkerCores = Annotated[
+    int | None,
+    typer.Option("--worker-cores", metavar="N", min=1, max=256, help="Cores of each worker of a Ray cluster, which "
+                 "loads the model once. Default: 4, or what the machines have."),
+]  # fmt: skip
+SendBytes = Annotated[
+    bool,
+    typer.Option("--send-bytes", help="Read the pictures here and send them to the cluster's workers, which then need "
+                 "not see the archive."),
+]  # fmt: skip
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what was found and what would be done; write nothing.")]
 Fetch = Annotated[
     bool, typer.Option("--fetch", help="Download pictures that are known by address only, into RUN/fetched.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,20 @@ from typing import Any
 
 from bladecheck.archives.containers.remote import RemotePath, path_of
 from bladecheck.errors import RunError
+
+PACKAGES = ("numpy", "onnxruntime", "pillow", "pdqhash", "pi-heif", "av")
+"""What decodes, fingerprints and judges: another version may change a score's last digits."""
+
+
+def versions() -> dict[str, str]:
+    """The versions of `PACKAGES`, of those that are installed."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
 
 
 class Inputs:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
 import threading
 from collections import Counter
@@ -15,20 +14,19 @@ from typing import Any
 
 from bladecheck import __version__
 from bladecheck.archives.containers.remote import path_of
-from bladecheck.archives.item import Item
+from bladecheck.archives.item import Handle, Item
 from bladecheck.errors import BladecheckError, RunError, StoreUnreachable
 from bladecheck.runs import folder as run_folder
 from bladecheck.runs import rows
 from bladecheck.runs.engines import Claims, Engine, Outcome, Task
 from bladecheck.runs.folder import RunFolder
 from bladecheck.runs.journal import FORMAT, Journal
-from bladecheck.runs.provenance import Inputs
+from bladecheck.runs.provenance import Inputs, versions
 from bladecheck.runs.resume import Again, Behind, look_back
 from bladecheck.runs.shards import Shard, known_inputs
 from bladecheck.runs.summary import Summary, summarise
 from bladecheck.runs.table import Ledger
 
-PACKAGES = ("numpy", "onnxruntime", "pillow", "pdqhash", "pi-heif", "av")
 CARD = ("summary", "limits", "thresholds", "gates", "metrics", "data", "outputs", "embedding_range")
 DONE_BEFORE, DUPLICATE = "done before", "duplicate"
 Fetch = Callable[[str], bytes]
@@ -155,7 +153,8 @@ class Run:
             also = [(self._inputs.label(place.source_path), place) for place in item.also]
             row = rows.row_record(identity, source, item, also)
             if item.status == "present":
-                yield Task(row, partial(_read, item))
+                handle = item.opener if isinstance(item.opener, Handle) else None
+                yield Task(row, partial(_read, item), handle)
             elif item.status == "remote" and item.media_url and self._options.fetch:
                 yield Task(row, partial(self._options.fetch, item.media_url))
             else:
@@ -197,7 +196,7 @@ class Run:
             "ended": None,
             "bladecheck": __version__,
         }
-        session |= {"python": platform.python_version(), "platform": platform.platform(), "packages": _versions()}
+        session |= {"python": platform.python_version(), "platform": platform.platform(), "packages": versions()}
         session |= self._options.provenance
         manifest["sessions"].append(session)
         self._folder.save(manifest)
@@ -205,6 +204,7 @@ class Run:
 
     def _close_session(self, manifest: dict[str, Any], session: dict[str, Any], how: str) -> None:
         session |= {"finished": run_folder.now(), "ended": how, "dealt_with": dict(sorted(self._dealt_with.items()))}
+        session |= self._engine.notes
         try:
             self._folder.save(manifest)
         except RunError:
@@ -249,13 +249,3 @@ def choose(folder: RunFolder, engine: Engine, side_by_side: bool) -> RunFolder:
 
 def _named(model: Mapping[str, str], policy: Mapping[str, str]) -> str:
     return f"{model['name']} {model['version']} ({model['sha256'][:8]}), policy {policy['name']}"
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found

@@ -336,6 +336,10 @@ def test_without_scripts_what_still_shows_is_filled_in(plain_page: Page, site: s
     expect(page.locator(".bc-copy")).to_contain_text(
         "The areas below are filled in so that they cover what still shows"
     )
+    expect(page.locator(".bc-made__veil")).to_be_visible()
+    page.get_by_label("Show the copy as it is").check()
+    expect(page.locator(".bc-made__picture")).to_have_css("filter", "none")
+    expect(page.locator(".bc-made__veil")).to_be_hidden()
     page.get_by_label("Picture", exact=True).set_input_files(pictures["hold"])
     page.get_by_role("button", name="Make the copy").click()
     expect(page.locator(".bc-made")).to_contain_text("The check found no blade in this copy.")

@@ -111,6 +111,7 @@ def test_a_record_is_handed_over_approved_and_verified(
         page.locator("#decider").fill("Bea Example")
         page.get_by_role("button", name="Hand over for approval").click()
         expect(page.locator(".bc-record")).to_contain_text("This record waits for approval.")
+        expect(page.locator(".bc-record .govuk-button").first).to_have_text("Download as data (JSON)")
         handed.write_bytes(download(page, "Download as data (JSON)"))
         for _ in range(2):
             page.go_back(wait_until="commit")

@@ -63,6 +63,8 @@ def test_back_and_forward_between_choice_answers_and_record(page: Page, site: st
     page.get_by_role("button", name="Make a record").click()
     expect(page.get_by_label("Full name of who approves")).to_have_value("Ann Example")
     expect(page.locator("[name=outcome-1]").first).to_be_checked()
+    page.get_by_role("link", name="Back to the answers").click()
+    expect(page.locator(".bc-card:visible")).to_have_count(2)
 
 
 def test_a_reload_keeps_answers_and_makes_the_copy_again(page: Page, site: str, pictures: dict[str, Path]) -> None:

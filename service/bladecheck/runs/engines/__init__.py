@@ -1,12 +1,13 @@
-"""Ways to score pictures: in this process, against a server; others fit behind the same protocol."""
+"""Ways to score pictures: in this process, against a server, on a cluster; others fit behind the same protocol."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from bladecheck.archives.item import Handle
 from bladecheck.core.result import Result
 from bladecheck.errors import BladecheckError, RunError
 from bladecheck.runs.fingerprint import Fingerprint
@@ -15,10 +16,17 @@ from bladecheck.runs.hashes import Hashes
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One row that needs its picture scored: the row's journal record, and a way to get the bytes."""
+    """One row that needs its picture scored.
+
+    Attributes:
+        row: its journal record.
+        read: gets the bytes here.
+        handle: gets the same bytes in any process that sees the same disk or store; None where only `read` does.
+    """
 
     row: dict[str, Any]
     read: Callable[[], bytes]
+    handle: Handle | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +75,21 @@ class Claims:
 
 
 class Engine(Protocol):
-    """Scores pictures. `model` and `policy` identify what it scores with; `card` is the model's bundle.json."""
+    """Scores pictures.
+
+    Attributes:
+        model, policy: identify what it scores with.
+        card: the model's bundle.json.
+    """
 
     model: dict[str, str]
     policy: dict[str, str]
     card: dict[str, Any]
+
+    @property
+    def notes(self) -> Mapping[str, Any]:
+        """What is to be known of this session besides its rows, for run.json; complete when `score` has ended."""
+        ...
 
     def score(self, tasks: Iterable[Task], claims: Claims) -> Generator[Outcome]:
         """Yield the outcome of every task, in any order, holding a bounded number of pictures in memory.
@@ -86,14 +104,14 @@ class Engine(Protocol):
         ...
 
 
-def fetch_bytes(task: Task) -> bytes | Failure:
-    """The task's bytes, or why there are none; no exception of a reader ends a run.
+def fetch_bytes(read: Callable[[], bytes]) -> bytes | Failure:
+    """The bytes that `read` gives, or why there are none; no exception of a reader ends a run.
 
     Raises:
         RunError: the whole input is gone.
     """
     try:
-        return task.read()
+        return read()
     except RunError:
         raise
     except (BladecheckError, OSError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, fields
 from itertools import islice
@@ -106,6 +106,11 @@ class HttpEngine:
             for outcomes in work:
                 yield from outcomes
 
+    @property
+    def notes(self) -> Mapping[str, Any]:
+        """Nothing: what the server runs on is its own affair."""
+        return {}
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
@@ -114,7 +119,7 @@ class HttpEngine:
         outcomes: list[Outcome] = []
         waiting: list[_Loaded] = []
         for task in batch:
-            data = fetch_bytes(task)
+            data = fetch_bytes(task.read)
             if isinstance(data, Failure):
                 outcomes.append(Outcome(task, failure=data))
                 continue

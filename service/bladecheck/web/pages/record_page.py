@@ -125,7 +125,9 @@ def _entries(made: Mapping[str, Any], seen: Mapping[str, str]) -> list[dict[str,
 
 
 def _copy_rows(copy: Mapping[str, Any]) -> list[SummaryRow]:
-    what = f"{copy['width']} × {copy['height']} pixels, {len(copy['areas'])} covered{', cut' if copy['crop'] else ''}"
+    areas = len(copy["areas"])
+    covered = "nothing covered" if not areas else "1 area covered" if areas == 1 else f"{areas} areas covered"
+    what = f"{copy['width']} × {copy['height']} pixels, {covered}{', cut' if copy['crop'] else ''}"
     return [
         SummaryRow("Copy", what),
         SummaryRow("Check of the copy", wording.ANSWERS[copy["check"]["decision"]].word),
