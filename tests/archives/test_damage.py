@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import random
+import shutil
 import subprocess
 import tarfile
 import zipfile
@@ -355,3 +356,156 @@ def test_a_zip_of_nothing_but_archives_is_refused_with_advice(tmp_path: Path) ->
         with pytest.raises(ArchiveError, match=r"holds only other archives \(.*inner\.zip.*unpack it"):
             open_archive(path)
         path.unlink()
+
+
+@pytest.mark.parametrize("at", [1, 3])
+def test_a_hole_over_a_tar_header_is_no_end(tmp_path: Path, at: int) -> None:
+    path = tar_of(tmp_path / "a.tar", "w:")
+    changed(path, at * (512 + 30_208), bytes(512))
+    assert outcomes(path) == {**{f"{number}.jpg": "whole" for number in range(at)}, "a.tar": "damaged"}
+
+
+def test_a_tar_cut_between_its_files_lacks_its_end(tmp_path: Path) -> None:
+    path = tar_of(tmp_path / "a.tar", "w:")
+    path.write_bytes(path.read_bytes()[: 2 * (512 + 30_208)])
+    assert outcomes(path) == {"0.jpg": "whole", "1.jpg": "whole", "a.tar": "damaged"}
+
+
+def test_a_gzip_member_behind_many_zeros_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar.gz"
+    whole = tar_of(tmp_path / "a.tar", "w:").read_bytes()
+    path.write_bytes(gzip.compress(whole[:50_000]) + bytes(300_000) + gzip.compress(whole[50_000:]))
+    assert set(outcomes(path).values()) == {"whole"}
+
+
+SMALL = {
+    f"{number}.jpg": b"\xff\xd8\xff\xe0" + random.Random(number).randbytes(700 + 300 * number) for number in range(5)
+}
+
+
+def containers() -> dict[str, bytes]:
+    """By file name, each with the pictures of SMALL."""
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as archive:
+        for name, data in SMALL.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    found = {"a.tar.gz": gzip.compress(plain.getvalue()), "a.tar.bz2": bz2.compress(plain.getvalue())}
+    for name, method in {"stored.zip": zipfile.ZIP_STORED, "deflated.zip": zipfile.ZIP_DEFLATED}.items():
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", method) as packed:
+            for member, data in SMALL.items():
+                packed.writestr(member, data)
+        found[name] = buffer.getvalue()
+    records = [record(number, data) for number, data in enumerate(SMALL.values())]
+    found["a.warc"] = b"".join(records)
+    found["records.warc.gz"] = b"".join(gzip.compress(one) for one in records)
+    found["whole.warc.gz"] = gzip.compress(b"".join(records))
+    return found
+
+
+def damaged(data: bytes, pick: random.Random) -> bytes:
+    """Cut, overwritten by zeros or noise, with a part missing or a bit changed; in disk blocks or anywhere."""
+    step = pick.choice((1, 512))
+    size = min(pick.choice((1, 4, 40, 512, 4096)), len(data) // 4)
+    at = pick.randrange(0, len(data) - size) // step * step
+    changed = data[at] ^ 1 << pick.randrange(8)
+    middle = pick.choice((bytes(size), pick.randbytes(size), b"", bytes([changed]) + data[at + 1 : at + size], None))
+    return data[:at] if middle is None else data[:at] + middle + data[at + size :]
+
+
+@pytest.mark.parametrize("name", containers())
+def test_nothing_is_lost_from_a_damaged_container_without_a_word(tmp_path: Path, name: str) -> None:
+    """Either all pictures are there, or a row or an error tells. Plain tars are left out: they have no checksums."""
+    if "warc" in name:
+        pytest.importorskip("warcio")
+    whole, path, told = containers()[name], tmp_path / name, 0
+    for number in range(80):
+        path.write_bytes(damaged(whole, random.Random(number)))
+        good, failed = set(), False
+        try:
+            with open_archive(path) as archive:
+                for item in archive.items():
+                    try:
+                        good.add(item.open() if item.status == Status.PRESENT else b"")
+                    except ArchiveError:
+                        failed = True
+        except ArchiveError:
+            failed = True
+        told += failed
+        assert good <= {*SMALL.values(), b""}, f"damage {number}: a changed picture passes for whole"
+        assert failed or good == set(SMALL.values()), f"damage {number}: lost without a word"
+    assert told > 40
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"WARC-Type: response", b"WARC-Type: respoNse"),
+        (b"WARC-Target-URI", b"WARC-Target-URL"),
+        (b"Content-Length", b"Content-Lemgth"),
+        (b"\r\n\r\nWARC/1.0", b"\r\nabc\r\n\r\nWARC/1.0"),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n", b""),
+    ],
+)
+def test_a_warc_record_that_makes_no_sense_is_told(tmp_path: Path, before: bytes, after: bytes) -> None:
+    path, parts = (
+        tmp_path / "a.warc",
+        [record(number, data, digest=False) for number, data in enumerate(SMALL.values())],
+    )
+    parts[2] = parts[2].replace(before, after) if not before.startswith(b"\r") else parts[2] + b"abc\r\n\r\n"
+    path.write_bytes(b"".join(parts))
+    found = dict(warc_rows(path))
+    assert found["a.warc"] == "damaged"
+
+
+def test_a_warc_cut_in_its_headers_or_in_a_page_is_told(tmp_path: Path) -> None:
+    page = record(1, b"<html>" + b"text " * 900, digest=False)
+    whole = record(0, SMALL["0.jpg"], digest=False) + page
+    for missing in (5, 4000, len(page) - 30, len(page) - len(page.partition(b"\r\n\r\n")[0]) - 20):
+        for name, pack in {"a.warc": bytes, "a.warc.gz": gzip.compress}.items():
+            data = pack(whole) if name == "a.warc" else pack(whole[: -len(page)]) + pack(page)
+            cut = data[:-missing] if name == "a.warc" else data[: -min(missing, len(pack(page)) - 1)]
+            path = tmp_path / name
+            path.write_bytes(cut)
+            assert dict(warc_rows(path)).get(name) == "damaged", (name, missing)
+
+
+def test_an_empty_web_archive_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.warc").write_bytes(record(0, SMALL["0.jpg"]))
+    (tmp_path / "b.warc").write_bytes(b"")
+    assert dict(warc_rows(tmp_path))["b.warc"] == "damaged"
+
+
+def test_a_changed_byte_anywhere_in_a_car_is_told(samples: Path, tmp_path: Path) -> None:
+    pytest.importorskip("libipld")
+    path, whole = tmp_path / "repo.car", (samples / "bluesky" / "repo.car").read_bytes()
+
+    def rows() -> list[tuple[str | None, str | None, str]]:
+        with open_archive(path) as archive:
+            return [(item.post_id, item.media_url, str(item.member)) for item in archive.items()]
+
+    path.write_bytes(whole)
+    expected = rows()
+    for at in range(0, len(whole), 3):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :])
+        try:
+            found = rows()
+        except ArchiveError:
+            continue
+        assert found == expected or found[-1][2] == "repo.car", f"byte {at}"
+
+
+def test_a_blob_must_have_the_hash_that_is_its_name(samples: Path, tmp_path: Path) -> None:
+    pytest.importorskip("libipld")
+    folder = Path(shutil.copytree(samples / "bluesky", tmp_path / "bluesky"))
+    (folder / "author_feed.json").unlink()
+    (blob,) = [path for path in folder.rglob("bafkrei*") if path.is_file()]
+    with open_archive(folder / "repo.car") as archive:
+        assert [item.open() for item in archive.items() if item.status == Status.PRESENT] == [blob.read_bytes()]
+    changed(blob, blob.stat().st_size // 2, b"changed")
+    with open_archive(folder / "repo.car") as archive:
+        (item,) = [item for item in archive.items() if item.status == Status.PRESENT]
+        with pytest.raises(DamagedArchive, match="hash that is its name"):
+            item.open()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -16,7 +17,9 @@ from archives.drawn_formats import Drawn, img2dataset
 from archives.test_damage import PICTURES, record
 from bladecheck.archives import Item, Status, open_archive
 from bladecheck.cli.score import _notes
+from bladecheck.errors import ArchiveError
 from serving import environment
+from x_drawing import tweet, write, x_members
 
 Make = Callable[..., Path]
 POSTS = [Drawn(k, "anytown", datetime(2024, 4, 30, tzinfo=UTC) + timedelta(days=k)) for k in range(3)]
@@ -85,6 +88,54 @@ def test_archives_among_other_files_are_rows_that_say_that_they_were_not_opened(
     assert told["1.jpg"][0] == "present"
     assert told["drive/backup.zip"][0] == "not_an_image"
     assert "not opened" in told["drive/backup.zip"][1]
+
+
+def test_an_export_in_a_folder_below_is_opened_whatever_lies_beside_it(tmp_path: Path) -> None:
+    """The zip, its unpacked copy and a readme, one folder an account."""
+    posts = [tweet(1, "one", "PicOneAAA01")]
+    for account in ("north", "south"):
+        place = tmp_path / "exports" / account
+        write(place / "unpacked", x_members(posts, name=account))
+        with zipfile.ZipFile(place / "twitter.zip", "w") as archive:
+            for name, data in x_members([*posts, tweet(2, "two", "PicTwoAAA02")], name=account).items():
+                archive.writestr(name, data if isinstance(data, bytes) else str(data))
+        (place / "README.txt").write_text("words")
+    items, warnings = read(tmp_path / "exports")
+    assert sorted(str(item.text) for item in items) == ["one", "two"]
+    assert warnings == ()
+
+
+@pytest.mark.parametrize("name", ["posts.rds", "posts.feather", "posts.sqlite3", "posts.xml", "posts.jsonl.zst"])
+def test_data_of_other_programs_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "1.jpg").write_bytes(PICTURES["1.jpg"])
+    (tmp_path / name).write_bytes(b"data")
+    _, (warning,) = read(tmp_path)
+    assert name in warning
+
+
+def test_archives_that_were_not_opened_are_named(tmp_path: Path) -> None:
+    zipped(tmp_path / "drive/backup.zip", "0.jpg")
+    (tmp_path / "drive/1.jpg").write_bytes(PICTURES["1.jpg"])
+    _, (warning,) = read(tmp_path)
+    assert "1 archive " in warning
+    assert "drive/backup.zip" in warning
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_what_cannot_be_read_in_a_folder_is_a_failed_row_and_the_rest_is_read(tmp_path: Path, packed: bool) -> None:
+    write(tmp_path / "new", x_members([tweet(1, "one", "PicOneAAA01")]))
+    write(tmp_path / "old", {"data/js/tweets/2013_01.js": "[]"})
+    if packed:
+        shutil.make_archive(str(tmp_path / "old"), "zip", tmp_path / "old")
+        shutil.rmtree(tmp_path / "old")
+    items, warnings = read(tmp_path)
+    failed, one = sorted(items, key=lambda item: str(item.text))
+    assert one.text == "one"
+    with pytest.raises(ArchiveError, match="2012 to 2018"):
+        failed.open()
+    assert any("2012 to 2018" in warning for warning in warnings)
+    with pytest.raises(ArchiveError, match="2012 to 2018"):
+        read(tmp_path / ("old.zip" if packed else "old"))
 
 
 def test_the_threads_download(make_folder: Make, png: bytes) -> None:

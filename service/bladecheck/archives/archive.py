@@ -19,17 +19,15 @@ from bladecheck.archives.containers.source import Source
 from bladecheck.archives.containers.streams import DAMAGE
 from bladecheck.archives.data.mapping import TableMapping
 from bladecheck.archives.found import Found, Log, Tally
-from bladecheck.archives.holdings import Holding, holdings
+from bladecheck.archives.holdings import LOST, Holding, holdings
 from bladecheck.archives.item import Item, Status
 from bladecheck.archives.merging import Merging
 from bladecheck.archives.readers.base import JoinsParts, Reader
-from bladecheck.archives.readers.lost import LostReader
 from bladecheck.archives.registry import ReaderRegistry
 from bladecheck.errors import ArchiveError
 
 CHUNK = 1024 * 1024
 NOT_LOOKED_AT = "a video that was not looked at; with pip install 'bladecheck[video]' its frames are"
-LOST = LostReader()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +127,7 @@ class Archive:
             yield from ((number, item) for item in _breaks(volume.reader, source))
             _warn_of_refused(source)
             _warn_of_unread(source)
+            _warn_of_nested(source)
 
     def _merge(self) -> Merging:
         """What is known of rows that list the same; where there are none, one pass is all it takes."""
@@ -196,7 +195,7 @@ def open_archive(
             reader = registry.named(format)
             held = [Holding(LOST if isinstance(source, LostSource) else reader, source) for source in sources]
             return Archive(_joined(held), videos)
-        return Archive(_joined([holding for source in sources for holding in _held(source, registry)]), videos)
+        return Archive(_joined(_all_held(sources, set(wanted), registry)), videos)
     except ArchiveError:
         for source in sources:
             source.close()
@@ -210,8 +209,26 @@ def _with_bytes(item: Item, source: Source) -> Item:
     return item
 
 
-def _held(source: Source, registry: ReaderRegistry) -> list[Holding]:
-    return [Holding(LOST, source)] if isinstance(source, LostSource) else holdings(source, registry)
+def _all_held(sources: Sequence[Source], named: set[Path], registry: ReaderRegistry) -> list[Holding]:
+    """The archives in all sources. One that lies in a folder and can't be read is lost, and the others are read.
+
+    Raises:
+        ArchiveError: a path that was named holds nothing that can be read, or nothing that lies in a folder does.
+    """
+    found: list[Holding] = []
+    problem: ArchiveError | None = None
+    for source in sources:
+        try:
+            found += [Holding(LOST, source)] if isinstance(source, LostSource) else holdings(source, registry)
+        except ArchiveError as error:
+            if source.path in named:
+                raise
+            problem = error
+            found.append(Holding(LOST, LostSource(source.path, source.limits, error.detail)))
+            source.close()
+    if problem and all(isinstance(holding.source, LostSource) for holding in found):
+        raise problem
+    return found
 
 
 def _joined(chosen: list[Holding]) -> list[Volume]:
@@ -300,12 +317,26 @@ def _warn_of_refused(source: Source) -> None:
         source.log.warn(f"{name!r} was refused: {reason}.")
 
 
+def _warn_of_nested(source: Source) -> None:
+    """Names the archives inside that nobody opened: whole exports may be missing from the rows."""
+    if nested := source.log.nested:
+        one = len(nested) == 1
+        them = "it" if one else "them"
+        source.log.warn(
+            f"{len(nested):,} archive{'' if one else 's'} in {source.path.name} {'was' if one else 'were'} not opened: "
+            f"{_few(nested)}. Unpack {them} if there are pictures of posts in {them}."
+        )
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+
+
 def _warn_of_unread(source: Source) -> None:
     """Names the data files that nobody read: what they tell of is missing from the rows."""
     if unread := source.log.unread:
-        shown = ", ".join(unread[:5]) + (", …" if len(unread) > 5 else "")
         one = len(unread) == 1
         source.log.warn(
             f"{len(unread):,} data file{'' if one else 's'} in {source.path.name} {'was' if one else 'were'} not read, "
-            f"as no reader knows {'it' if one else 'them'}: {shown}. What is in there is missing from the rows."
+            f"as no reader knows {'it' if one else 'them'}: {_few(unread)}. What is in there is missing from the rows."
         )

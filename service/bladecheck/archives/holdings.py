@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bladecheck.archives.containers.handles import Span
+from bladecheck.archives.containers.lost import LostSource
+from bladecheck.archives.containers.opening import open_sources
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.data.tables import TABLE_ENDINGS
 from bladecheck.archives.item import Handle
-from bladecheck.archives.names import is_junk
+from bladecheck.archives.names import is_archive_name, is_junk
 from bladecheck.archives.readers.base import Reader
 from bladecheck.archives.readers.json_files import ALL_ENDINGS
+from bladecheck.archives.readers.lost import LostReader
+from bladecheck.archives.readers.pictures import PictureReader
 from bladecheck.archives.registry import CERTAIN, ReaderRegistry, seen
 from bladecheck.errors import ArchiveError
 
@@ -23,6 +27,8 @@ from bladecheck.errors import ArchiveError
 DEEPEST = 5
 MOST_FOLDERS = 300
 MOST_FILES = 100
+# Archives in a folder's folders that are opened to see what they are.
+MOST_PACKED = 1000
 # Less sure than this, a reader has only seen pictures.
 TELLING = 0.5
 DATA_ENDINGS = (*ALL_ENDINGS, *TABLE_ENDINGS, ".warc", ".warc.gz", ".arc", ".arc.gz", ".car", ".html", ".js")
@@ -42,6 +48,9 @@ class Holding:
 
     reader: Reader
     source: Source
+
+
+LOST = LostReader()
 
 
 class View(Source):
@@ -111,21 +120,63 @@ def holdings(source: Source, registry: ReaderRegistry) -> list[Holding]:
     """
     if not source.is_container:
         return [Holding(registry.choose(source), source)]
-    found = list(_within(source, "", list(source.names()), registry, 0)) or [Holding(registry.choose(source), source)]
+    packed = dict(_packed(source, registry))
+    names = [name for name in source.names() if name not in packed]
+    kept = [name for name in names if not is_junk(name)]
+    if packed and not kept:
+        return list(packed.values())
+    whole = View(source, names) if packed else source
+    found = list(_within(whole, "", names, registry, 0)) or [Holding(registry.choose(whole), whole)]
+    only = [holding.reader.name for holding in found] == [PictureReader.name]
+    if only and not packed and kept and all(is_archive_name(name) for name in kept):
+        shown = f"{kept[0]}{', …' if len(kept) > 1 else ''}"
+        raise ArchiveError(f"{source.path.name} holds only other archives ({shown}): unpack it and give their paths")
     if (first := found[0].source) is not source:
         # What is refused or broken off is told of once.
         first.refused, first.broken = source.refused, source.broken
-    return found
+    return [*packed.values(), *found]
+
+
+def _packed(source: Source, registry: ReaderRegistry) -> Iterator[tuple[str, Holding]]:
+    """Archives lying in a folder's folders that a reader knows as exports of posts; others may be anybody's backup."""
+    names = [name for name in source.names() if is_archive_name(name) and not is_junk(name)]
+    for name in names[:MOST_PACKED]:
+        if not (path := source.on_disk(name)):
+            continue
+        try:
+            (inner,) = open_sources(path, source.limits)
+        except ArchiveError:
+            continue
+        if reader := _surely(inner, registry):
+            yield name, Holding(reader, inner)
+        else:
+            inner.close()
+
+
+def _surely(source: Source, registry: ReaderRegistry) -> Reader | None:
+    """The reader that knows more of a source than that it holds pictures, or some table, or None."""
+    try:
+        reader, score = registry.best(source)
+    except ArchiveError:
+        return None
+    return reader if score > TELLING else None
 
 
 def _within(whole: Source, prefix: str, names: list[str], registry: ReaderRegistry, depth: int) -> Iterator[Holding]:
     """The archives below `prefix`; none where nothing is known there."""
     folders, files = _level(names, prefix)
-    inside = {}
-    if depth < DEEPEST and len(folders) <= MOST_FOLDERS:
-        inside = {
-            folder: reader for folder, part in folders.items() if (reader := _known(whole, folder, part, registry))
-        }
+    inside: dict[str, Reader] = {}
+    lost: dict[str, ArchiveError] = {}
+    for folder, part in folders.items() if depth < DEEPEST and len(folders) <= MOST_FOLDERS else ():
+        try:
+            if reader := _known(whole, folder, part, registry):
+                inside[folder] = reader
+        except ArchiveError as error:
+            lost[folder] = error
+    if lost and len(names) > sum(len(folders[folder]) for folder in lost):
+        yield from (Holding(LOST, LostSource(whole.path / f, whole.limits, e.detail)) for f, e in lost.items())
+        names = [name for name in names if not name.startswith(tuple(lost))]
+        folders, files = _level(names, prefix)
     rest = [name for name in names if not any(name.startswith(folder) for folder in inside)]
     level = _choose(_Stripped(whole, prefix, rest), registry) if rest else None
     if not _is_parent(inside, level, len(folders), files):

@@ -57,8 +57,16 @@ HOSTS: tuple[Host, ...] = (
     Host("reddit.com", "reddit"),
     Host("linkedin.com", "linkedin"),
 )
+CALLED = {"twitter": "x", "x (twitter)": "x", "twitter/x": "x", "x/twitter": "x", "ig": "instagram", "fb": "facebook"}
 FETCHED: tuple[str, ...] = tuple(host.name if host.exact else f".{host.name}" for host in HOSTS if host.fetched)
 """As the fetcher takes them: a host, or with a leading dot every host below it."""
+
+
+def platform_called(name: str) -> str | None:
+    """The platform that a table's cell names, such as "Twitter", "x.com" or "instagram"; None where none is known."""
+    word = name.strip().lower()
+    known = {host.platform for host in HOSTS} | {"mastodon"}
+    return CALLED.get(word) or (word if word in known else platform_at(word.removeprefix("www.")))
 
 
 def platform_at(host: str) -> str | None:

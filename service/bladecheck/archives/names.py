@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from posixpath import basename
 
 from bladecheck.archives.dates import parse_date, snowflake_date
+from bladecheck.archives.found import is_data_name
 from bladecheck.archives.item import DateSource
 from bladecheck.archives.values import clean
-from bladecheck.file_formats import PICTURE_ENDINGS, VIDEO_ENDINGS
+from bladecheck.file_formats import ARCHIVE_ENDINGS, PICTURE_ENDINGS, VIDEO_ENDINGS
 
 JUNK_NAMES = frozenset((".ds_store", "thumbs.db", "desktop.ini", "ehthumbs.db", ".picasa.ini", "icon\r", ".nomedia"))
 
@@ -78,6 +79,11 @@ def is_video_name(name: str) -> bool:
     return ending(name) in VIDEO_ENDINGS
 
 
+def is_archive_name(name: str) -> bool:
+    """Whether it is a container by its ending; a packed data file, such as tweets.jsonl.gz, is none."""
+    return ending(name) in ARCHIVE_ENDINGS and not is_data_name(name)
+
+
 def post_id_in(name: str) -> tuple[str, int] | None:
     """An X post id and media index from a file name of an X archive or of gallery-dl; None for any other name."""
     base = basename(name)
@@ -121,4 +127,5 @@ def _stamp_in(base: str) -> tuple[datetime | None, str]:
     else:
         match = DAY.match(base) or WHATSAPP_DAY.match(base)
         moment = parse_date("-".join(match.groups())) if match else None
+        return (moment, DateSource.DAY) if moment else (None, DateSource.NONE)
     return (moment, DateSource.FILENAME) if moment else (None, DateSource.NONE)

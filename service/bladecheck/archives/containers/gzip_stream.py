@@ -125,7 +125,9 @@ class SeekableGzip(io.RawIOBase):
         while True:
             if now.engine.eof:
                 rest = now.engine.unused_data or now.pending
-                now.pending = rest.lstrip(b"\x00") or self._file.read(CHUNK).lstrip(b"\x00")
+                now.pending = rest.lstrip(b"\x00")
+                while not now.pending and (more := self._file.read(CHUNK)):
+                    now.pending = more.lstrip(b"\x00")
                 if not now.pending:
                     return b""
                 now.engine = zlib.decompressobj(GZIP_WINDOW)

@@ -147,13 +147,21 @@ class TarSource(Source):
             self._check_end(tar.offset)
 
     def _check_end(self, offset: int) -> None:
-        """tarfile takes a damaged header for the end; and checksums of a packed tar stand behind its last byte."""
+        """tarfile takes a damaged header, a hole and the end of the file for the end of the tar, which zeros mark.
+
+        To the last byte: checksums of a packed tar stand behind it.
+        """
         self._file.seek(offset)
         block = self._file.read(tarfile.BLOCKSIZE)
+        if not block:
+            raise tarfile.ReadError("its end is missing; was it cut short?")
         if block.strip(b"\0"):
             raise tarfile.ReadError("a header is damaged")
-        while self._file.read(MIB):
-            pass
+        beyond = False
+        while data := self._file.read(MIB):
+            beyond = beyond or bool(data.strip(b"\0"))
+        if beyond:
+            raise tarfile.ReadError("more follows the zeros that mark its end: a hole, or another tar")
 
     def _add(self, info: tarfile.TarInfo) -> None:
         name = normal(info.name)

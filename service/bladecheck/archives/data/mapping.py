@@ -8,9 +8,10 @@ from dataclasses import dataclass, fields
 from urllib.parse import parse_qs, urlsplit
 
 from bladecheck.archives.data.tables import Table, cell_text, key
-from bladecheck.archives.hosts import serves_pictures
+from bladecheck.archives.dates import parse_date
+from bladecheck.archives.hosts import platform_called, serves_pictures
 from bladecheck.archives.names import is_picture_name, is_video_name
-from bladecheck.archives.post import picture_name, platform_of
+from bladecheck.archives.post import picture_name, platform_of, tells_post
 from bladecheck.errors import ArchiveError
 
 # Addresses that name a size, and the sizes from small to large.
@@ -29,6 +30,9 @@ SIZES = tuple(
 # Rank of an address whose name tells no size, among SIZES.
 MIDDLE = 3
 TEXT_LIKE = re.compile(r"(?<!alt)(?<!image)(?:text|caption)$")
+# Columns with pictures of accounts.
+NO_POSTS = re.compile(r"profile|avatar|banner|icon|logo|header|background|author|user|cover", re.I)
+PATH_SPLIT = re.compile(r"[;|,\n]")
 URL_SPLIT = re.compile(r"[\s,;|]+(?=https?://)", re.I)
 URL_IN_LIST = re.compile(r"https?://[^\s\"'\]]+?(?=[\"'\]\s]|,\s|,?$)", re.I)
 
@@ -39,8 +43,8 @@ VIDEO_PREVIEW = re.compile(r"//[^/]+/(?:ext_tw_|amplify_|tweet_)video_thumb/")
 # Names as exports use them, without blanks, underscores and dots; the first found is taken.
 _NAMES = {
     "url": (
-        "imageurl imageurls imagesurl mediaurl mediaurls mediaurlhttps photourl photourls pictureurl pictureurls "
-        "fullpicture displayurl entitiesstr images photos pictures media image photo picture img "
+        "imageurl imageurls imagesurl extmediaurl mediaurl mediaurls mediaurlhttps photourl photourls pictureurl "
+        "pictureurls fullpicture displayurl entitiesstr images photos pictures media image photo picture img "
         "thumbnailurl thumbnail fullurl url urls link links"
     ),
     "path": "path filepath localpath imagepath file filename files imagefile mediafile image picture photo media name",
@@ -60,12 +64,24 @@ _NAMES = {
     ),
     "alt_text": "alttext alt accessibilitycaption imagetext",
     "post_url": "posturl tweeturl statusurl permalink permalinkurl link url sourceurl pageurl",
-    "is_repost": "isrepost isretweet retweet repost isshare",
+    "is_repost": (
+        "isrepost isretweet isshare retweet repost retweetedstatusid retweetstatusid retweetid retweetedid "
+        "retweetedtweetid repostedid sharedpostid"
+    ),
+    "is_quote": "isquote isquotetweet isquotestatus isquotepost quotedstatusid quotedid quotedtweetid quotedpostid",
+    "is_reply": (
+        "isreply inreplytostatusid inreplytostatusidstr replytostatusid inreplytoid inreplytotweetid replytoid "
+        "inreplyto"
+    ),
+    "platform": "platform socialplatform sourceplatform socialnetwork network site source",
 }
 NAMES: Mapping[str, tuple[str, ...]] = {meaning: tuple(names.split()) for meaning, names in _NAMES.items()}
 # The last of the names for addresses may as well be those of posts.
 VAGUE_URL_NAMES = 4
 YES = frozenset(("yes", "true", "1", "y", "ja", "oui"))
+NO = frozenset(("", "no", "false", "0", "n", "nein", "non", "none", "null", "nan", "na", "n/a"))
+FLAGS = ("is_repost", "is_quote", "is_reply")
+"""Meanings of columns that say yes or no, or that hold the id of the other post."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +91,8 @@ class TableMapping:
     Attributes:
         url: picture addresses; a cell may hold several.
         path: picture files, relative to the table.
+        is_repost, is_quote, is_reply: yes or no, or the id of the post that is shared, quoted or answered.
+        platform: a column that names it, or the platform of all rows, such as "x".
         month_first: True where 03/04/2024 is the 4th of March; None decides by the column's other dates.
     """
 
@@ -87,6 +105,9 @@ class TableMapping:
     alt_text: str | None = None
     post_url: str | None = None
     is_repost: str | None = None
+    is_quote: str | None = None
+    is_reply: str | None = None
+    platform: str | None = None
     month_first: bool | None = None
 
     @classmethod
@@ -103,8 +124,14 @@ class TableMapping:
 
     def columns(self) -> dict[str, str]:
         """Meaning to column name, of those that are set."""
-        found = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "month_first"}
+        no_columns = ("month_first", "platform") if self.of_all else ("month_first",)
+        found = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in no_columns}
         return {meaning: column for meaning, column in found.items() if column}
+
+    @property
+    def of_all(self) -> str | None:
+        """The platform of all rows, where `platform` names one and no column."""
+        return platform_called(self.platform or "")
 
     def check(self, table: Table) -> None:
         """Refuses a mapping that does not fit.
@@ -133,13 +160,19 @@ def guess(table: Table) -> TableMapping:
     if paths := [
         column for column in _ranked(table, "path") if column not in addresses and _holds_paths(table, column)
     ]:
-        taken["path"] = paths[0]
-    for meaning in ("post_url", "post_id", "account", "date", "text", "alt_text", "is_repost"):
+        family = [column for column in paths if _family(column) == _family(paths[0])]
+        taken["path"] = "+".join(sorted(family, key=table.header.index))
+    for meaning in ("post_url", "post_id", "account", "date", "text", "alt_text", *FLAGS, "platform"):
         used = {part for column in taken.values() for part in column.split("+")}
         for column in _ranked(table, meaning):
             if column not in used and (table.has_header or meaning == "post_url") and _fits(table, column, meaning):
                 taken[meaning] = column
                 break
+    if "date" not in taken and table.has_header:
+        # None can be read: the likeliest is taken, so that it can be named.
+        used = {part for column in taken.values() for part in column.split("+")}
+        likely = next((column for column in _ranked(table, "date") if column not in used), None)
+        taken |= {"date": likely} if likely else {}
     return TableMapping.of(taken)
 
 
@@ -149,7 +182,8 @@ def overlay(given: TableMapping, guessed: TableMapping) -> TableMapping:
     taken = {key(part) for column in said.values() for part in column.split("+")}
     kept = {meaning: column for meaning, column in guessed.columns().items()
             if not taken & {key(part) for part in column.split("+")}}  # fmt: skip
-    return TableMapping.of({**kept, **said, "month_first": given.month_first})
+    platform = {"platform": given.platform} if given.platform else {}
+    return TableMapping.of({**kept, **said, **platform, "month_first": given.month_first})
 
 
 def urls_in(cell: str) -> list[str]:
@@ -158,6 +192,40 @@ def urls_in(cell: str) -> list[str]:
     Of addresses that differ in the picture's size alone (a thumbnail and its original), the largest is kept.
     """
     return largest(_urls_in(cell))
+
+
+def paths_in(cell: str) -> list[str]:
+    """The files of a cell: one, or several with semicolons, bars, commas or line breaks between, or a list."""
+    cell = cell_text(cell)
+    parts = [part.strip(" \t\"'[]") for part in PATH_SPLIT.split(cell)]
+    listed = len(parts) > 1 or cell.startswith("[")
+    return parts if listed and all(map(_is_medium, parts)) else [cell] if cell else []
+
+
+def overlooked(table: Table, mapping: TableMapping) -> list[str]:
+    """Columns with picture addresses that the mapping leaves out and that show other pictures than those it takes."""
+    taken = (mapping.url or "").split("+")
+    found = []
+    for column in table.header:
+        if column in mapping.columns().values() or column in taken or NO_POSTS.search(_plain(column)):
+            continue
+        if _holds_picture_urls(table, column) and _shows_others(table, column, taken):
+            found.append(column)
+    return found
+
+
+def _shows_others(table: Table, column: str, taken: list[str]) -> bool:
+    at, others = table.header.index(column), [table.header.index(c) for c in taken if c in table.header]
+    for cells in table.sample:
+        row = [cells[place] if place < len(cells) else "" for place in (at, *others)]
+        mine, *rest = ({picture_name(url) or url for url in urls_in(cell)} for cell in row)
+        if mine - set().union(*rest):
+            return True
+    return False
+
+
+def _is_medium(name: str) -> bool:
+    return is_picture_name(name) or is_video_name(name)
 
 
 def largest(urls: list[str]) -> list[str]:
@@ -214,7 +282,8 @@ def _plain(column: str) -> str:
 
 
 def _family(column: str) -> str:
-    return re.sub(r"\d+$", "", _plain(column))
+    """What numbered columns share, such as image1_url and image2_url, or photo 1 and photo 2."""
+    return re.sub(r"\d+", "", _plain(column))
 
 
 def _ranked(table: Table, meaning: str) -> list[str]:
@@ -248,7 +317,7 @@ def _holds_picture_urls(table: Table, column: str) -> bool:
 
 def _holds_paths(table: Table, column: str) -> bool:
     cells = _cells(table, column)
-    found = sum((is_picture_name(cell) or is_video_name(cell)) and not urls_in(cell) for cell in cells)
+    found = sum(all(map(_is_medium, paths_in(cell))) and not urls_in(cell) for cell in cells)
     return bool(cells) and found * 2 >= len(cells)
 
 
@@ -256,6 +325,33 @@ def _fits(table: Table, column: str, meaning: str) -> bool:
     cells = _cells(table, column)
     if meaning == "post_url":
         return any(urls_in(cell) for cell in cells) and not _holds_picture_urls(table, column)
+    if meaning == "date":
+        return any(parse_date(cell_text(cell)) for cell in cells)
+    if meaning in FLAGS:
+        # The first rows may well be of own posts; but an empty `retweet` may hold counts further down.
+        named = _plain(column).startswith("is") or "id" in _plain(column)
+        return (named or bool(cells)) and all(_is_flag(cell.lower(), column) for cell in cells)
+    if meaning == "platform":
+        return sum(platform_called(cell) is not None for cell in cells) * 2 > len(cells)
     if meaning == "post_id":
         return not any(" " in cell or urls_in(cell) for cell in cells)
     return True
+
+
+def _is_flag(cell: str, column: str) -> bool:
+    """Whether a cell says yes or no, or is the id of another post; bare numbers under `retweet` count something."""
+    if _plain(column).startswith("is"):
+        return cell in YES or cell in NO
+    return (cell in YES or cell in NO or _is_id(cell)) and cell not in ("0", "1")
+
+
+def flag(cell: str) -> tuple[bool, str | None]:
+    """What such a cell says, and the id of the other post where it holds one."""
+    word = cell.removesuffix(".0")
+    if _is_id(word):
+        return True, word
+    return cell.lower() in YES, None
+
+
+def _is_id(cell: str) -> bool:
+    return tells_post(None, cell) and " " not in cell and any(map(str.isdigit, cell))

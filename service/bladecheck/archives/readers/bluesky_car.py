@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from posixpath import basename, dirname
 from typing import Any
 
 from bladecheck.archives.containers.source import Source
-from bladecheck.archives.item import Item
+from bladecheck.archives.item import Handle, Item
 from bladecheck.archives.post import Post, dated
 from bladecheck.archives.values import dict_of, dig, list_of, text_of
-from bladecheck.errors import ArchiveError
+from bladecheck.errors import ArchiveError, DamagedArchive
 
 BLOB = re.compile(r"^(bafkrei[a-z2-7]{52})(?:\.[A-Za-z0-9]+)?$")
 POSTS, REPOSTS = "app.bsky.feed.post", "app.bsky.feed.repost"
+ID_BYTES, SHA256 = 36, b"\x12\x20"
+"""Of a content id (CID, version 1), and what stands before the hash, which is its last 32 bytes."""
 FULL_SIZE = "https://cdn.bsky.app/img/feed_fullsize/plain/{did}/{cid}@jpeg"
 
 
@@ -54,7 +59,59 @@ def _decoded(source: Source, name: str) -> tuple[list[bytes], Mapping[bytes, obj
         header, blocks = libipld.decode_car(data)
     except Exception as error:  # a Rust extension: its errors, panics among them, have no common base
         raise ArchiveError(f"{name} is not a whole CAR file: {error}") from error
-    return [root for root in list_of(dig(header, "roots")) if isinstance(root, bytes)], blocks
+    roots = [root for root in list_of(dig(header, "roots")) if isinstance(root, bytes)]
+    changed = set(_changed(data))
+    whole = {cid: block for cid, block in blocks.items() if cid not in changed}
+    if lost := len(set(_named(whole.values(), roots)) - whole.keys()):
+        source.log.broken(name, f"lacks {lost} blocks, or they are damaged: their hashes are not met")
+    return roots, whole
+
+
+def _changed(data: bytes) -> Iterator[bytes]:
+    """Ids of the blocks whose bytes do not have the SHA-256 that is their id. libipld does not look at it."""
+    position = 0
+    for number in range(len(data)):
+        size = shift = 0
+        while position < len(data):
+            byte = data[position]
+            position, size, shift = position + 1, size | (byte & 0x7F) << shift, shift + 7
+            if byte < 0x80:
+                break
+        cid, block = data[position : position + ID_BYTES], data[position + ID_BYTES : position + size]
+        position += size
+        if position >= len(data) and not block:
+            return
+        if number and cid[2:4] == SHA256 and hashlib.sha256(block).digest() != cid[4:]:
+            yield cid
+
+
+def _named(blocks: Iterable[object], roots: list[bytes]) -> Iterator[bytes]:
+    """Ids that a whole repository must hold: its roots, and what its commit and the nodes of its tree point to."""
+    yield from roots
+    for block in blocks:
+        entries, commit = dig(block, "e"), isinstance(dig(block, "sig"), bytes)
+        pointers = [dig(entry, key) for entry in list_of(entries) for key in ("v", "t")]
+        pointers += [dig(block, "l")] if isinstance(entries, list) else [dig(block, "data")] if commit else []
+        yield from (pointer for pointer in pointers if isinstance(pointer, bytes))
+
+
+@dataclass(frozen=True, slots=True)
+class Blob(Handle):
+    """A blob's bytes, which must have the hash that its name states."""
+
+    cid: str
+    inner: Handle
+
+    def __call__(self) -> bytes:
+        return _blob(self.cid, self.inner)
+
+
+def _blob(cid: str, inner: Callable[[], bytes]) -> bytes:
+    data = inner()
+    stated = base64.b32decode(cid[1:].upper() + "=" * (-(len(cid) - 1) % 8))
+    if hashlib.sha256(data).digest() != stated[4:]:
+        raise DamagedArchive(f"blob {cid} is damaged: its bytes do not have the hash that is its name")
+    return data
 
 
 def _record_keys(blocks: Mapping[bytes, object]) -> dict[bytes, str]:
@@ -76,6 +133,8 @@ def _post(
 ) -> Post:
     moment, origin = dated(record.get("createdAt"))
     who = account or did
+    embed = record.get("embed")
+    quoted = text_of(dig(embed, "record", "uri")) or text_of(dig(embed, "record", "record", "uri"))
     return Post(
         source_format,
         path,
@@ -86,6 +145,9 @@ def _post(
         posted_at=moment,
         posted_at_source=origin,
         text=text_of(record.get("text")),
+        is_reply=bool(record.get("reply")),
+        is_quote=bool(quoted),
+        quoted_id=quoted.rsplit("/", 1)[-1] if quoted else None,
     )
 
 
@@ -105,7 +167,9 @@ def _items(
         url = FULL_SIZE.format(did=did, cid=cid) if did and cid else None
         if name := blobs.get(cid):
             used.add(name)
-            yield post.stored(index, source, name, media_url=url, alt_text=alt)
+            inner = source.opener(name)
+            opener = Blob(cid, inner) if isinstance(inner, Handle) else partial(_blob, cid, inner)
+            yield post.stored(index, source, name, media_url=url, alt_text=alt, opener=opener)
         elif url:
             yield post.remote(index, url, alt_text=alt, detail="a CAR holds no pictures, and its blob is not beside it")
         else:

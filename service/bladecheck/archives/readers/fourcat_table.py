@@ -8,12 +8,17 @@ from bladecheck.archives.containers.source import Source
 from bladecheck.archives.data.mapping import YES, is_film_url, urls_in
 from bladecheck.archives.data.tables import Table
 from bladecheck.archives.item import Item
-from bladecheck.archives.post import Post, account_in_url, dated, https, plain_text, platform_of
+from bladecheck.archives.post import Post, account_in_url, dated, https, plain_text, platform_of, shares_another
 from bladecheck.archives.readers.table_presets import PresetTableReader
 from bladecheck.archives.values import first_text, handle_of, text_of
 
 PICTURE_COLUMNS = ("images", "image_urls", "image_url", "media_urls", "media_url", "photo_url", "thumbnail_url")
 VIDEO_COLUMNS = ("videos", "video_url", "video_urls")
+
+
+def _told(row: Mapping[str, str], column: str) -> bool | None:
+    """What a column of yes and no says; None where the table has no such column."""
+    return row[column].lower() in YES if column in row else None
 
 
 class FourCatTableReader(PresetTableReader):
@@ -41,7 +46,9 @@ class FourCatTableReader(PresetTableReader):
             posted_at=moment,
             posted_at_source=origin,
             text=plain_text(row["body"]),
-            is_repost=row["is_retweet"].lower() in YES,
+            is_repost=row["is_retweet"].lower() in YES or (platform == "x" and shares_another(row["body"])),
+            is_quote=_told(row, "is_quote_tweet"),
+            is_reply=_told(row, "is_reply"),
         )
         source.log.post(repost=post.is_repost, post_id=post.post_id)
         source.log.account(account if not pictures else None)

@@ -10,11 +10,11 @@ from posixpath import basename
 
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.dates import parse_date, snowflake_date
-from bladecheck.archives.found import is_data_name
 from bladecheck.archives.item import DateSource, Item, MediaType, Place
 from bladecheck.archives.names import (
     date_in,
     ending,
+    is_archive_name,
     is_junk,
     is_picture_name,
     is_video_name,
@@ -23,7 +23,7 @@ from bladecheck.archives.names import (
 )
 from bladecheck.archives.post import Post, x_post_url
 from bladecheck.errors import ArchiveError
-from bladecheck.file_formats import ARCHIVE_ENDINGS, is_video, picture_kind
+from bladecheck.file_formats import is_video, picture_kind
 
 EXIF_DIRECTORY, DATE_TAKEN, DATE_CHANGED = 0x8769, 36867, 306
 TELEGRAM_PAGE = re.compile(r"messages\d*\.html")
@@ -45,16 +45,9 @@ class PictureReader:
         self.exif_dates = exif_dates
 
     def detect(self, source: Source) -> float:
-        """Raises ArchiveError where there are only archives inside the archive, which are not opened."""
         names = source.names()
         if any(is_picture_name(name) and not is_junk(name) for name in names):
             return 0.3
-        kept = [name for name in names if not is_junk(name)]
-        if source.is_container and kept and all(_is_archive(name) for name in kept):
-            shown = f"{kept[0]}{', …' if len(kept) > 1 else ''}"
-            raise ArchiveError(
-                f"{source.path.name} holds only other archives ({shown}): unpack it and give their paths"
-            )
         if source.is_container:
             return 0.1 if names or source.refused else 0.0
         return 0.3 if any(picture_kind(source.head(name)) for name in names) else 0.0
@@ -112,7 +105,8 @@ def loose_item(source: Source, source_format: str, name: str) -> Item | None:
         return post.stored(index, source, name, **more)
     if is_video_name(name):
         return post.video(index, member=name, **more)
-    if _is_archive(name):
+    if is_archive_name(name):
+        source.log.nested.append(name)
         return post.not_image(0, NESTED, member=name, **more)
     head = source.head(name)
     if picture_kind(head):
@@ -123,11 +117,6 @@ def loose_item(source: Source, source_format: str, name: str) -> Item | None:
     if ending(name) == ".txt" and WEB_ADDRESS.match(head):
         source.log.unread.append(name)
     return None
-
-
-def _is_archive(name: str) -> bool:
-    """Whether it is a container by its ending; a packed data file, such as tweets.jsonl.gz, is none."""
-    return ending(name) in ARCHIVE_ENDINGS and not is_data_name(name)
 
 
 def _post_of(source: Source, source_format: str, name: str) -> tuple[Post, int, Place | None]:

@@ -13,20 +13,44 @@ from typing import TypeAlias
 from bladecheck.archives.containers.folder import FileSource
 from bladecheck.archives.containers.handles import Piece
 from bladecheck.archives.containers.source import Source
-from bladecheck.archives.data.mapping import YES, TableMapping, guess, is_film_url, largest, overlay, urls_in
+from bladecheck.archives.data.mapping import (
+    TableMapping,
+    flag,
+    guess,
+    is_film_url,
+    largest,
+    overlay,
+    overlooked,
+    paths_in,
+    urls_in,
+)
 from bladecheck.archives.data.survey import (
     DAY_FIRST,
     MONTH_FIRST,
     Survey,
+    clock_column,
+    joined_cell,
     numeric_dates,
+    raw_cell,
     same_moment_columns,
     survey,
 )
-from bladecheck.archives.data.tables import Table, cell_text, is_ruined, key, open_tables, table_names
+from bladecheck.archives.data.tables import Table, is_ruined, key, open_tables, table_names
+from bladecheck.archives.dates import parse_date
 from bladecheck.archives.found import is_data_name
-from bladecheck.archives.item import DateSource, Item, MediaType, Place, Status
+from bladecheck.archives.hosts import platform_called
+from bladecheck.archives.item import Item, MediaType, Place, Status
 from bladecheck.archives.names import is_video_name, post_id_in
-from bladecheck.archives.post import Post, account_in_url, dated, https, id_in_url, platform_of, tells_post
+from bladecheck.archives.post import (
+    Post,
+    account_in_url,
+    dated,
+    https,
+    id_in_url,
+    platform_of,
+    shares_another,
+    tells_post,
+)
 from bladecheck.archives.readers.pictures import loose_pictures
 from bladecheck.archives.values import EXACT_DIGITS, clean, handle_of, text_of
 from bladecheck.errors import ArchiveError
@@ -36,6 +60,8 @@ WRITTEN_DATE = re.compile(
     r".*(?:date|time|creat|post|publish|tweet|utc|universal)",
     re.I,
 )
+PREFIXED = re.compile(r"x(\d{15,20})")
+"""How R's rtweet keeps Excel from rounding ids."""
 NO_DATE = frozenset(("", "-", "none", "null", "nan", "nat", "n/a"))
 """How tools write that there is no date."""
 Make: TypeAlias = tuple[tuple[str, ...], str | None]
@@ -96,7 +122,12 @@ class TableReader:
                     if is_data_name(table.member) and source.is_container and source.loose:
                         source.log.unread.append(table.name)
                     continue
-                source.log.mapping.update(mapping.columns())
+                source.log.columns(mapping.columns())
+                if mapping.url and not (self.mapping and self.mapping.url) and (others := overlooked(table, mapping)):
+                    source.log.warn(
+                        f"{table.name}: other pictures than those in {mapping.url} are in {', '.join(others)}, which "
+                        f"is not read; to read all: --mapping url={'+'.join((mapping.url, *others))}"
+                    )
                 found = surveys.get(table.name, Survey())
                 first = self._order(source, table, mapping, makes.get(_make(table, mapping), found))
                 reading = _Reading(source, table, mapping, self.name, used, first, found.rounded)
@@ -125,7 +156,7 @@ class TableReader:
                 fitting += 1
                 if mapping is None or not (mapping.date or mapping.post_id):
                     continue
-                iso = same_moment_columns(table, mapping.date) if mapping.date and "+" not in mapping.date else []
+                iso = same_moment_columns(table, mapping.date.split("+")[0]) if mapping.date else []
                 surveys[table.name] = survey(table, mapping, iso)
                 makes.setdefault(_make(table, mapping), Survey()).add(surveys[table.name])
         if problem and (not fitting or not source.is_container):
@@ -158,6 +189,8 @@ class TableReader:
             # Dates that can be read one way only are preferred, where a column has them for the same moment.
             clearer = [column for column in same_moment_columns(table, mapping.date) if WRITTEN_DATE.search(column)]
             mapping = replace(mapping, date=clearer[0]) if clearer else mapping
+        if mapping.date and (clock := clock_column(table, mapping.date)):
+            mapping = replace(mapping, date=f"{mapping.date}+{clock}")
         if self.mapping:
             mapping = overlay(self.mapping, mapping)
             mapping.check(table)
@@ -182,6 +215,7 @@ class _Reading:
         self.month_first, self.rounded = month_first, rounded
         self._lines: Counter[bytes] = Counter()
         self._undated, self._undated_example = 0, ""
+        self._perhaps_shared = 0
 
     def items(self) -> Iterator[Item]:
         self.source.log.parts += 1
@@ -192,6 +226,12 @@ class _Reading:
             self.source.log.warn(
                 f"{self.table.name}: {count} of the ids in column {column!r} lost digits in Excel "
                 f"({self.example}); {ADVICE}."
+            )
+        if self._perhaps_shared:
+            self.source.log.warn(
+                f"{self.table.name}: {self._perhaps_shared:,} texts begin with 'RT @', as posts shared on X do, but "
+                "nothing in the table says that it is of X: they count as the account's own. If it is of X: "
+                "--mapping platform=x."
             )
         if self._undated:
             self.source.log.warn(
@@ -206,7 +246,7 @@ class _Reading:
         alt = text_of(self._cell(row, self.mapping.alt_text))
         same = self._same(row)
         urls = largest([url for column in _parts(self.mapping.url) for url in urls_in(self._cell(row, column))])
-        paths = [path for column in _parts(self.mapping.path) if (path := self._cell(row, column))]
+        paths = [path for column in _parts(self.mapping.path) for path in paths_in(self._cell(row, column))]
         self.source.log.account(post.account if not urls and not paths else None)
         for index, path in enumerate(paths):
             url = https(urls[index]) if index < len(urls) else None
@@ -233,13 +273,18 @@ class _Reading:
         urls = urls_in(self._cell(row, self.mapping.post_url))
         address = urls[0] if urls else None
         pictures = urls_in(self._cell(row, (self.mapping.url or "").split("+")[0] or None))
-        platform = platform_of(address) or platform_of(pictures[0] if pictures else None)
+        platform = platform_of(address) or platform_of(pictures[0] if pictures else None) or self._platform(row)
         post_id = self._id(line, row) or id_in_url(address)
         written = self._cell(row, self.mapping.date)
         moment, origin = dated(written, post_id if platform == "x" else None, month_first=self.month_first)
-        if origin != DateSource.FIELD and written.strip().lower() not in NO_DATE:
+        if written.strip().lower() not in NO_DATE and not parse_date(written, month_first=self.month_first):
             self._undated += 1
             self._undated_example = self._undated_example or f"such as {written[:40]!r} in line {line}"
+        text = text_of(self._cell(row, self.mapping.text))
+        shared, original = flag(self._cell(row, self.mapping.is_repost))
+        quotes, quoted = flag(self._cell(row, self.mapping.is_quote))
+        shares = shares_another(text)
+        self._perhaps_shared += shares and platform is None and not shared
         return Post(
             self.format,
             self.source.origin(self.table.member),
@@ -249,15 +294,29 @@ class _Reading:
             post_url=address,
             posted_at=moment,
             posted_at_source=origin,
-            text=text_of(self._cell(row, self.mapping.text)),
-            is_repost=self._cell(row, self.mapping.is_repost).lower() in YES,
+            text=text,
+            is_repost=shared or (platform == "x" and shares),
+            original_post_id=original,
+            is_quote=quotes if self.mapping.is_quote else None,
+            quoted_id=quoted,
+            is_reply=flag(self._cell(row, self.mapping.is_reply))[0] if self.mapping.is_reply else None,
             extra={"row": line},
         )
+
+    def _platform(self, row: Sequence[str]) -> str | None:
+        """The platform that was said, that a column names, or, where a column is called after tweets, X."""
+        if self.mapping.of_all:
+            return self.mapping.of_all
+        if self.mapping.platform:
+            return platform_called(self._cell(row, self.mapping.platform))
+        return "x" if any("tweet" in column.lower() for column in self.mapping.columns().values()) else None
 
     def _id(self, line: int, row: Sequence[str]) -> str | None:
         cell = self._cell(row, self.mapping.post_id)
         if cell.endswith(".0") and cell[:-2].isdigit():
             cell = cell[:-2]
+        if prefixed := PREFIXED.fullmatch(cell):
+            return prefixed[1]
         guarded = cell != self._raw(row, self.mapping.post_id).strip()
         too_long = cell.isdigit() and len(cell) > EXACT_DIGITS + 1 and not guarded
         if is_ruined(cell) or (too_long and self.rounded and not cell[EXACT_DIGITS:].strip("0")):
@@ -286,12 +345,10 @@ class _Reading:
         return (span.file.size if span.size is None else span.size) if span else None
 
     def _raw(self, row: Sequence[str], column: str | None) -> str:
-        place = self.at.get(key(column)) if column else None
-        return row[place] if place is not None and place < len(row) else ""
+        return raw_cell(row, self.at, column)
 
     def _cell(self, row: Sequence[str], column: str | None) -> str:
-        place = self.at.get(key(column)) if column else None
-        return clean(cell_text(row[place])) if place is not None and place < len(row) else ""
+        return clean(joined_cell(row, self.at, column))
 
 
 def _nearby(source: FileSource, post: Post, index: int, path: str) -> Item:

@@ -8,7 +8,7 @@ from bladecheck.archives.containers.source import Source
 from bladecheck.archives.data.tables import Table
 from bladecheck.archives.dates import parse_date
 from bladecheck.archives.item import Item
-from bladecheck.archives.post import Post, dated, plain_text, x_post_url
+from bladecheck.archives.post import Post, dated, plain_text, shares_another, x_post_url
 from bladecheck.archives.readers.table_presets import PresetTableReader
 from bladecheck.archives.readers.tweet_v2 import media_items
 from bladecheck.archives.readers.tweets import media_cell
@@ -29,7 +29,9 @@ class TwarcCsvReader(PresetTableReader):
     def items(self, source: Source, table: Table, row: Mapping[str, str]) -> Iterator[Item]:
         post_id = text_of(row["id"])
         account = handle_of(row["author.username"])
-        original = text_of(row["referenced_tweets.retweeted.id"])
+        original = _whole(row["referenced_tweets.retweeted.id"])
+        quoted = _whole(row["referenced_tweets.quoted.id"])
+        edits = tuple(_keys(row["edit_history_tweet_ids"]))
         moment, origin = dated(row["created_at"], post_id)
         text = plain_text(row["text"])
         language = text_of(row["lang"])
@@ -43,8 +45,12 @@ class TwarcCsvReader(PresetTableReader):
             posted_at=moment,
             posted_at_source=origin,
             text=text,
-            is_repost=bool(original) or bool(text and text.startswith("RT @")),
-            original_post_id=original.removesuffix(".0") if original else None,
+            is_repost=bool(original) or shares_another(text),
+            original_post_id=original,
+            is_quote=bool(quoted),
+            quoted_id=quoted,
+            is_reply=bool(text_of(row["referenced_tweets.replied_to.id"])),
+            edits=edits if len(edits) > 1 else (),
             collected_at=parse_date(row["__twarc.retrieved_at"]),
             extra={"lang": language} if language else {},
         )
@@ -52,6 +58,12 @@ class TwarcCsvReader(PresetTableReader):
         source.log.post(repost=post.is_repost, post_id=post.post_id)
         source.log.account(account if not media else None)
         yield from media_items(post, media)
+
+
+def _whole(cell: str) -> str | None:
+    """An id, also where a data frame with gaps made it a fraction."""
+    found = text_of(cell)
+    return found.removesuffix(".0") if found else None
 
 
 def _keys(cell: str) -> list[str]:

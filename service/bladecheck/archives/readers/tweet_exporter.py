@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.data.tables import Table
 from bladecheck.archives.item import Item, MediaType
-from bladecheck.archives.post import Post, dated, https, plain_text, x_post_url
+from bladecheck.archives.post import Post, dated, https, plain_text, shares_another, x_post_url
 from bladecheck.archives.readers.table_presets import PresetTableReader
 from bladecheck.archives.values import dict_of, first_id, handle_of, id_of, list_of, text_of
 
@@ -39,7 +39,7 @@ def exported_items(tweet: Mapping[str, object], path: str) -> tuple[Post, list[I
         posted_at=moment,
         posted_at_source=origin,
         text=text,
-        is_repost=bool(original) or bool(text and text.startswith("RT @")),
+        is_repost=bool(original) or shares_another(text),
         original_post_id=original,
         is_quote=bool(quoted),
         quoted_id=quoted,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from bladecheck.archives.item import Item, MediaType
-from bladecheck.archives.post import Post, dated, https, plain_text
+from bladecheck.archives.post import Post, dated, https, plain_text, shares_another
 from bladecheck.archives.values import dict_of, dig, first_id, first_text, handle_of, list_of, text_of
 
 KINDS = {"Photo": MediaType.PHOTO, "Video": MediaType.VIDEO, "Gif": MediaType.ANIMATED_GIF}
@@ -43,7 +43,7 @@ def scraped_items(tweet: Mapping[str, object], path: str) -> tuple[Post, list[It
         posted_at=moment,
         posted_at_source=origin,
         text=text,
-        is_repost=bool(original) or bool(text and text.startswith("RT @")),
+        is_repost=bool(original) or shares_another(text),
         original_post_id=first_id(original, "id_str", "id"),
         is_quote=bool(quoted := dict_of(tweet.get("quotedTweet"))),
         quoted_id=first_id(quoted, "id_str", "id"),

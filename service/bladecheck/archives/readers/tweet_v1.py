@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from bladecheck.archives.item import Item, MediaType
-from bladecheck.archives.post import Post, dated, https, plain_text, x_post_url
+from bladecheck.archives.post import Post, dated, https, plain_text, shares_another, x_post_url
 from bladecheck.archives.values import JSON, dict_of, dig, first_id, handle_of, id_of, list_of, text_of
 
 
@@ -63,7 +63,7 @@ def v1_items(
         posted_at=moment,
         posted_at_source=origin,
         text=text,
-        is_repost=bool(original) or bool((_text(tweet) or "").startswith("RT @")),
+        is_repost=bool(original) or shares_another(_text(tweet)),
         original_post_id=first_id(original, "id_str", "id"),
         collected_at=collected_at,
         is_quote=bool(quoted) or tweet.get("is_quote_status") is True,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from bladecheck.archives.dates import parse_date
 from bladecheck.archives.item import Item, MediaType
-from bladecheck.archives.post import Post, dated, https, plain_text, x_post_url
+from bladecheck.archives.post import Post, dated, https, plain_text, shares_another, x_post_url
 from bladecheck.archives.values import JSON, dict_of, dig, first_id, handle_of, id_of, list_of, text_of
 
 FILMS = (MediaType.VIDEO, MediaType.ANIMATED_GIF)
@@ -65,7 +65,7 @@ def v2_items(
         posted_at=moment,
         posted_at_source=origin,
         text=text,
-        is_repost=bool(reference) or bool(text and text.startswith("RT @")),
+        is_repost=bool(reference) or shares_another(text),
         original_post_id=first_id(reference, "id"),
         collected_at=parse_date(dig(tweet, "__twarc", "retrieved_at")),
         is_quote=bool(quoted),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from posixpath import basename
@@ -19,6 +17,7 @@ from bladecheck.archives.dates import parse_date
 from bladecheck.archives.item import Handle, Item, Place, Status
 from bladecheck.archives.names import is_picture_name
 from bladecheck.archives.post import Post, platform_of
+from bladecheck.archives.readers.warc_records import Opened, iterated, read_up_to, record_bytes
 from bladecheck.archives.values import clean
 from bladecheck.errors import ArchiveError, DamagedArchive
 from bladecheck.file_formats import HEAD_BYTES, is_video, picture_kind
@@ -26,12 +25,11 @@ from bladecheck.file_formats import HEAD_BYTES, is_video, picture_kind
 FILES = re.compile(r"\.w?arc(?:\.gz)?$", re.I)
 # What crawlers add of their own: pictures of whole pages, page texts.
 CRAWLER_RECORDS = re.compile(r"^urn:")
-CHUNK = 1024 * 1024
-GZIP = b"\x1f\x8b"
 WHOLE_GZIP = "non-chunked gzip file detected"
 """What warcio says at the second record of a file that was gzipped as one, and not record by record."""
-Opened = Callable[[int], BinaryIO]
-"""Opens a web archive at an offset."""
+STATUS = re.compile(r"\d{3}")
+KINDS = frozenset({"warcinfo", "arc_header", "request", "metadata", "conversion", "continuation"})
+"""Records that hold no answer of a server, by WARC 1.1; `response`, `resource` and `revisit` do."""
 
 
 class WarcReader:
@@ -82,7 +80,7 @@ class WarcReader:
         except DamagedArchive as error:
             source.log.broken(name, f"can't be opened ({error.detail})")
             return
-        with _iterated(stream, name) as records:
+        with iterated(stream, name) as records:
             count, held, found = 0, None, _Seen()
             try:
                 for record in records:
@@ -98,6 +96,11 @@ class WarcReader:
                 if not count and not source.is_container:
                     raise ArchiveError(f"{basename(name)} is no web archive, or its beginning is damaged.") from error
                 source.log.broken(name, f"breaks off after record {count} ({str(error).strip()[:120]})")
+            else:
+                if not count:
+                    source.log.broken(name, "holds no record")
+                if odd := found.odd + records.err_count:
+                    source.log.broken(name, f"has damaged headers, or bytes between its records ({odd} places)")
             if held:
                 yield held
             seen.add(found)
@@ -124,6 +127,7 @@ class WarcReader:
             return None
         url = clean(record.rec_headers.get_header("WARC-Target-URI") or record.rec_headers.get_header("uri") or "")
         if kind not in ("response", "resource") or not url:
+            known.odd += kind not in KINDS
             return None
         if CRAWLER_RECORDS.match(url):
             source.log.counts["pages as pictures or text, by the crawler"] += 1
@@ -138,11 +142,13 @@ class WarcReader:
         same = f"warc/{url}/{seen}" if seen else None
         status = _status(record)
         if status not in (None, "200"):
+            known.odd += not STATUS.fullmatch(status)
             return post.not_image(0, f"the server answered {status}", member=name, media_url=url, same_as=same)
         try:
-            head = _read(record.content_stream(), HEAD_BYTES)
+            head = read_up_to(record.content_stream(), HEAD_BYTES)
         except DAMAGE as error:
-            return post.missing(0, f"its record is damaged: {error}", member=name, media_url=url, same_as=same)
+            detail = f"its record is damaged: {error}"
+            return post.stored(0, source, name, media_url=url, opener=Lost(detail), same_as=same)
         # Only after reading: asking for the place moves warcio past the record.
         item = self._judged(source, post, name, url, head, opened, records.get_record_offset(), _claim(record))
         digest = record.rec_headers.get_header("WARC-Payload-Digest")
@@ -155,14 +161,16 @@ class WarcReader:
     def _judged(
         self, source: Source, post: Post, name: str, url: str, head: bytes, opened: Opened, offset: int, claim: str
     ) -> Item:
+        opener = _opener(opened, name, offset, source.limits.member_bytes)
         if picture_kind(head):
-            opener = _opener(opened, name, offset, source.limits.member_bytes)
             return post.stored(0, source, name, media_url=url, opener=opener, extra={"record_offset": offset})
         if is_video(head) or claim.startswith("video/"):
-            opener = _opener(opened, name, offset, source.limits.member_bytes)
             return post.video(0, member=name, media_url=url, opener=opener)
-        if not head and (claim.startswith("image/") or is_picture_name(url)):
-            return post.missing(0, "the record is empty", member=name, media_url=url)
+        if claim.startswith("image/") or is_picture_name(url):
+            if why := _damage(opener):  # it may have begun like a picture before
+                return post.stored(0, source, name, media_url=url, opener=Lost(why))
+            if not head:
+                return post.missing(0, "the record is empty", member=name, media_url=url)
         what = f"said to be {claim}" if claim else "of no stated type"
         return post.not_image(0, f"{what}, but does not begin like a picture", member=name, media_url=url)
 
@@ -179,11 +187,13 @@ class _Revisit:
 
 @dataclass(slots=True)
 class _Seen:
-    """What one pass has come by: pictures by the digest of their bytes, digests of all else, revisits to be joined."""
+    """What one pass has come by: pictures by the digest of their bytes, digests of all else, revisits to be joined, and
+    how many records in the file make no sense: of no known kind, or an answer from nowhere."""
 
     pictures: dict[str, tuple[str, Callable[[], bytes]]] = field(default_factory=dict)
     others: set[str] = field(default_factory=set)
     revisits: list[_Revisit] = field(default_factory=list)
+    odd: int = 0
 
     def add(self, other: _Seen) -> None:
         """Takes in what one file held."""
@@ -231,83 +241,29 @@ class Record(Handle):
     limit: int
 
     def __call__(self) -> bytes:
-        return _record_bytes(self.file.stream, self.name, self.offset, self.limit)
+        return record_bytes(self.file.stream, self.name, self.offset, self.limit)
 
 
 def _opener(opened: Opened, name: str, offset: int, cap: int) -> Callable[[], bytes]:
     """The record's handle, or, where its file does not lie in one piece, what reads it through the source."""
     if isinstance(opened, _Within) and opened.span:
         return Record(opened.span, name, offset, cap)
-    return partial(_record_bytes, opened, name, offset, cap)
+    return partial(record_bytes, opened, name, offset, cap)
 
 
-@contextmanager
-def _iterated(stream: BinaryIO, name: str, check: bool = False) -> Iterator[Any]:
+def _damage(opener: Callable[[], bytes]) -> str | None:
+    """What is damaged about a record, if that shows."""
     try:
-        from warcio.archiveiterator import ArchiveIterator
-        from warcio.bufferedreaders import DecompressingBufferedReader
-    except ImportError as error:
-        stream.close()
-        raise ArchiveError(f"{name} is a web archive, which needs warcio: pip install 'bladecheck[archive]'") from error
-
-    class Strict(DecompressingBufferedReader):  # type: ignore[misc]
-        """warcio's own prints a wrong checksum on stderr and takes it for the end, or for a file that is not packed."""
-
-        def _decompress(self, data: bytes) -> bytes:
-            if self.decompressor and data and (self.num_block_read or data.startswith(GZIP)):
-                return bytes(self.decompressor.decompress(data))
-            return bytes(super()._decompress(data))
-
-    with stream:
-        buffered = stream if isinstance(stream, io.BufferedIOBase) else io.BufferedReader(stream)  # type: ignore[type-var]
-        records = ArchiveIterator(buffered, arc2warc=True, check_digests=check)
-        records.reader = Strict(records.fh)
-        records.INC_RECORD = ""  # what warcio writes to stderr of a damaged record; we say it ourselves
-        yield records
+        opener()
+    except DamagedArchive as error:
+        return error.detail
+    except ArchiveError:  # it is too large, and so no picture
+        pass
+    return None
 
 
 def _refused(why: str) -> Handle:
     return Lost(f"{why}; any of its records may be what is damaged")
-
-
-def _record_bytes(opened: Opened, name: str, offset: int, cap: int) -> bytes:
-    with _iterated(opened(offset), name, check=True) as records:
-        try:
-            record = next(iter(records))
-            data = _read(record.content_stream(), cap + 1)
-            if len(data) <= cap:
-                _check(record, records)
-        except (StopIteration, *DAMAGE) as error:
-            raise DamagedArchive(f"{name}: the record at {offset} is damaged: {error}") from error
-    if len(data) > cap:
-        raise ArchiveError(f"{name}: the record at {offset} is larger than {cap} bytes; it is not read")
-    return data
-
-
-def _check(record: Any, records: Any) -> None:
-    """The record is as long as it says, its block digest (where there is one) is met, and so is gzip's checksum.
-
-    Digests of the payload are not looked at: crawlers differ in what they take for it.
-
-    Raises:
-        ValueError, zlib.error: it is not.
-    """
-    while record.raw_stream.read(CHUNK):
-        pass
-    if getattr(record.raw_stream, "limit", 0) > 0:
-        raise ValueError(f"{record.raw_stream.limit} bytes are missing")
-    if wrong := [problem for problem in record.digest_checker.problems if problem.startswith("block digest failed")]:
-        raise ValueError(wrong[0])
-    records.read_to_end()  # of a gzip member, up to its checksum
-
-
-def _read(stream: Any, count: int) -> bytes:
-    """Up to `count` bytes; warcio's streams may give fewer at a time."""
-    parts: list[bytes] = []
-    while count > 0 and (part := stream.read(min(count, CHUNK))):
-        parts.append(part)
-        count -= len(part)
-    return b"".join(parts)
 
 
 def _status(record: Any) -> str | None:

@@ -12,7 +12,7 @@ from bladecheck.archives.containers.source import Source
 from bladecheck.archives.data.records import values
 from bladecheck.archives.item import Item, MediaType
 from bladecheck.archives.names import ending, is_junk, is_video_name
-from bladecheck.archives.post import Post, dated, https, plain_text, x_post_url
+from bladecheck.archives.post import Post, dated, https, plain_text, shares_another, x_post_url
 from bladecheck.archives.readers.pictures import loose_item, loose_pictures, stem
 from bladecheck.archives.readers.tweet_v1 import edit_ids
 from bladecheck.archives.readers.x_layout import (
@@ -145,7 +145,7 @@ class _Archive:
             extra["possibly_sensitive"] = True
         links = (text_of(dig(url, "expanded_url")) for url in list_of(dig(tweet, "entities", "urls")))
         quoted = next((found[1] for link in links if link and (found := QUOTED.search(link))), None)
-        repost = bool(text and text.startswith("RT @")) or not_own
+        repost = shares_another(text) or not_own
         return Post(
             self.format,
             str(self.source.path),
