@@ -105,6 +105,14 @@ def test_an_export_in_a_folder_below_is_opened_whatever_lies_beside_it(tmp_path:
     assert warnings == ()
 
 
+@pytest.mark.parametrize("name", ["posts.rds", "posts.feather", "posts.sqlite3", "posts.xml", "posts.jsonl.zst"])
+def test_data_of_other_programs_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "1.jpg").write_bytes(PICTURES["1.jpg"])
+    (tmp_path / name).write_bytes(b"data")
+    _, (warning,) = read(tmp_path)
+    assert name in warning
+
+
 def test_archives_that_were_not_opened_are_named(tmp_path: Path) -> None:
     zipped(tmp_path / "drive/backup.zip", "0.jpg")
     (tmp_path / "drive/1.jpg").write_bytes(PICTURES["1.jpg"])

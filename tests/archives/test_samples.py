@@ -151,7 +151,7 @@ def test_gallery_dl_with_and_without_sidecar() -> None:
     assert sum(item.post_id is not None for item in items) == 3
     bare = next(item for item in items if item.post_id is None)
     assert (bare.platform, bare.account, str(bare.posted_at)[:10]) == ("bluesky", "anytown.example", "2024-03-01")
-    assert bare.posted_at_source == DateSource.FILENAME
+    assert bare.posted_at_source == DateSource.DAY
 
 
 def test_meta_downloads_mend_text_and_drop_places() -> None:

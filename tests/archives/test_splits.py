@@ -129,3 +129,24 @@ def test_a_list_of_addresses_in_a_folder_is_named_as_not_read(tmp_path: Path) ->
         (warning,) = archive.warnings
     assert "1 data file" in warning
     assert "urls.txt" in warning
+
+
+ON_X = ("x_archive", "web_exporter", "web_exporter_csv", "graphql", "api_v1", "table", "gallery_dl")
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_the_same_posts_in_several_formats(data: st.DataObject) -> None:
+    """Whatever formats hold them and in whatever order: one row each, with all that any of them tells."""
+    posts = [
+        Drawn(k, "force", datetime(2024, 3, 1, tzinfo=UTC) + timedelta(days=5 * k), repost=k == 2) for k in range(3)
+    ]
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        paths = [FORMATS[name](root / "parts" / name, posts) for name in ON_X]
+        wanted = rows(root / "parts")
+        assert [row[6] for row in sorted(wanted, key=lambda row: str(row[4]))] == [False, False, True]
+        assert all(row[8] == "A knife on a desk" and row[10] for row in wanted)
+        assert rows(*data.draw(st.permutations(paths))) == wanted
+        some = data.draw(st.lists(st.sampled_from(paths), min_size=2, unique=True))
+        assert len(rows(*some)) == len(posts)

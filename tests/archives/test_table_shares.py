@@ -141,3 +141,10 @@ def test_a_table_of_twarc_tells_what_is_quoted_answered_and_edited(tmp_path: Pat
     (item,), _ = read(tmp_path, f"{head}edit_history_tweet_ids", f'{later},w,1,3_1,17.0,18,"[""{X_ID}"", ""{later}""]"')
     assert (item.is_repost, item.is_quote, item.quoted_id, item.is_reply) == (False, True, "17", True)
     assert item.edits == (X_ID, later)
+
+
+def test_the_columns_of_several_tables_are_all_shown(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"date,image_url\n2024-05-01,{PICTURE}\n")
+    (tmp_path / "b.csv").write_text(f"date,photo\n2024-05-02,{PICTURE}?b\n")
+    with open_archive(tmp_path) as archive:
+        assert archive.describe().mapping == {"date": "date", "url": "image_url, photo"}

@@ -44,7 +44,15 @@ def test_schema_refuses_other_rows(score: Score, pictures: Path, tmp_path: Path,
 
 def test_what_an_archive_tells_is_published_under_the_same_name() -> None:
     """A field that is added to an item, and to no row, would be lost without a word."""
-    inner = {"opener", "identity", "occurrence", "also", "same_as", "loose"}  # how a row is made, not what is told
+    inner = {
+        "opener",
+        "identity",
+        "occurrence",
+        "also",
+        "same_as",
+        "called",
+        "loose",
+    }  # how a row is made, not what is told
     renamed = {"source_path": "source", "also": "also_in"}
     apart = {"status", "detail", "extra"}  # columns of their own place, which scoring may change
     names = {field.name for field in fields(Item)}

@@ -15,11 +15,11 @@ import openpyxl
 import pytest
 from rocrate.rocrate import ROCrate
 
-from bladecheck.cli.export import export
+from bladecheck.cli.export import export, opened
 from bladecheck.errors import RunError
 from bladecheck.runs.columns import COLUMNS, NAMES, Column
 from bladecheck.runs.exports.cells import guarded
-from bladecheck.runs.exports.registry import FORMATS
+from bladecheck.runs.exports.registry import FORMATS, save
 from score_helpers import Score, exported, fill
 from serving import environment
 from tiny import RED, draw, encode
@@ -188,10 +188,20 @@ def test_a_full_disk_leaves_the_older_export_as_it_was(score: Score, tmp_path: P
     done = subprocess.run(command, env=environment(), capture_output=True, text=True)
     assert done.stdout.splitlines() == [f"{format} 1" for format in FORMATS], done.stderr
     assert "Traceback" not in done.stderr
-    assert done.stderr.count("can't be written") == len(FORMATS), done.stderr
+    assert done.stderr.count("can't be written: the file would be larger than is allowed") == len(FORMATS), done.stderr
+    assert "/." not in done.stderr, "no drafts are named"
     for files in before.values():
         assert {path: path.read_bytes() for path in files} == files
     assert not [path.name for path in run.iterdir() if path.name.startswith(".")]
+
+
+def test_a_pipe_is_not_replaced_by_a_file(run: Path, tmp_path: Path) -> None:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("needs named pipes")
+    os.mkfifo(tmp_path / "pipe")
+    with opened(run, None) as (found, _), pytest.raises(RunError, match="a device or a pipe"):
+        save(found, "csv", tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

@@ -35,7 +35,13 @@ def total(*rows: Row) -> dict[str, Any]:
     ],
 )
 def test_month_is_that_of_the_zone(moment: str | None, where: str, expected: str) -> None:
-    assert month(moment, zone(where)) == expected
+    assert month({"posted_at": moment, "posted_at_source": "field"}, zone(where)) == expected
+
+
+@pytest.mark.parametrize("where", ["UTC", "Europe/London", "America/New_York", "Pacific/Kiritimati"])
+def test_a_day_without_a_time_is_in_its_month_in_every_zone(where: str) -> None:
+    for day in ("2024-05-01", "2024-05-31"):
+        assert month({"posted_at": f"{day}T00:00:00Z", "posted_at_source": "day"}, zone(where)) == "2024-05"
 
 
 def test_unknown_zone_is_refused() -> None:

@@ -194,6 +194,27 @@ def test_headers_within_the_limit_are_taken(running: Running) -> None:
     assert httpx2.get(f"{running.url}/healthz", headers=headers).status_code == 200
 
 
+@pytest.mark.parametrize("beyond", [b"5;a=", b"0\r\nX-Long: ", b"0\r\n" + b"X-Long: a\r\n" * 9])
+def test_what_a_body_in_chunks_carries_beside_its_bytes_is_bounded(running: Running, beyond: bytes) -> None:
+    """Extensions of a chunk, and trailers: headers behind the body, which the parser would keep in memory."""
+    with socket.create_connection(("127.0.0.1", running.port)) as connection:
+        connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n")
+        more = beyond.partition(b"\r\n")[2] if b" a" in beyond else b"a" * 1000
+        with pytest.raises(OSError):  # noqa: PT012  (closed, sooner or later)
+            connection.sendall(beyond)
+            for _ in range(20_000):
+                connection.sendall(more)
+        assert connection.recv(100).startswith(b"HTTP/1.1 431 ")
+
+
+def test_a_body_in_tiny_chunks_is_no_endless_trailer(running: Running) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield from (bytes([byte]) for byte in RED_PNG)
+
+    answer = httpx2.post(f"{running.url}/v1/classify", content=pieces(), headers=PNG)
+    assert answer.json()["results"][0]["status"] == "ok"
+
+
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/v1/model", "/metrics", "/help", "/docs", "/nowhere"])
 def test_head_is_get_without_the_body(running: Running, path: str) -> None:
     head, get = httpx2.head(running.url + path), httpx2.get(running.url + path)

@@ -6,12 +6,17 @@ import json
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 
+from bladecheck.core.classifier import Classifier
+from bladecheck.core.verdict import Policy
+from bladecheck.web.app import create_app
+from bladecheck.web.settings import Settings
 from serving import Running, serve
 
 FORM = b"multipart/form-data; boundary=b"
@@ -22,8 +27,12 @@ UPLOADS = (
     (b"/check", FORM),
     (b"/check/picture", FORM),
     (b"/record", FORM),
+    (b"/copy", FORM),
     (b"/record/finished", FORM),
+    (b"/record/open", FORM),
+    (b"/record/approved", FORM),
     (b"/v2/models/tiny/infer", b"application/json"),
+    (b"/v2/models/tiny/versions/1.0.0/infer", b"application/json"),
 )
 PART = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + b"x" * 5000
 RESET = struct.pack("ii", 1, 0)
@@ -47,6 +56,19 @@ def leave(port: int, path: bytes, kind: bytes, *, length: bytes = b"Content-Leng
 
 def answered(running: Running) -> list[dict[str, object]]:
     return [line for line in map(json.loads, running.log) if line["event"] != "model ready"]
+
+
+def test_every_route_that_takes_a_body_is_tried(classifier: Classifier) -> None:
+    def posts(routes: Iterable[Any]) -> Iterator[str]:
+        for route in routes:
+            yield from posts(getattr(getattr(route, "original_router", None), "routes", ()))
+            if "POST" in (getattr(route, "methods", None) or ()):
+                yield route.path
+
+    tried = {
+        path.decode().replace("tiny", "{name}").replace("versions/1.0.0", "versions/{version}") for path, _ in UPLOADS
+    }
+    assert set(posts(create_app(classifier, Settings(), Policy()).routes)) == tried
 
 
 @pytest.mark.parametrize("reset", [False, True])

@@ -28,6 +28,14 @@ NUMERIC = re.compile(
 YEAR_FIRST = re.compile(
     r"^(\d{4})[-/.:](\d{1,2})[-/.:](\d{1,2})(?:[T _]+(\d{1,2}):(\d\d)(?::(\d\d))?(?:[.,]\d+)?)?\s*(.*)$"
 )
+TIME_FIRST = re.compile(r"^(\d{1,2}:\d\d(?::\d\d)?(?: ?[AaPp]\.?[Mm]\.?)?) [·-] (.*)$")
+BETWEEN = re.compile(r" · |,? at (?=\d{1,2}:)")
+# As CrowdTangle and others write them; CST is America's, as theirs is. BST is Britain's.
+ZONES = {
+    **{"UT": 0, "UTC": 0, "GMT": 0, "WET": 0, "Z": 0, "BST": 1, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3},
+    **{"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7},
+    **{"AKST": -9, "AKDT": -8, "HST": -10, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13},
+}
 OFFSET = re.compile(r"^([+-])(\d\d):?(\d\d)?$")
 
 
@@ -53,6 +61,14 @@ def parse_date(value: object, *, month_first: bool = False) -> datetime | None:
     if re.fullmatch(r"\d{9,19}(\.\d+)?", text):
         return from_unix(float(text))
     return _written(text, month_first)
+
+
+def is_day(value: object) -> bool:
+    """Whether a date that can be read tells the day and no time of it."""
+    if not isinstance(value, str):
+        return False
+    text = value.strip()
+    return ":" not in text and not re.fullmatch(r"\d{9,19}(\.\d+)?", text) and not re.search(r"\dT\d", text)
 
 
 def from_unix(number: float) -> datetime | None:
@@ -85,6 +101,10 @@ def numeric_parts(text: str) -> tuple[int, int] | None:
 
 
 def _written(text: str, month_first: bool) -> datetime | None:
+    # How the pages of X and Nitter write them: 12:30 AM · May 1, 2024, and the other way round.
+    if turned := TIME_FIRST.match(text):
+        text = f"{turned[2]} {turned[1]}"
+    text = BETWEEN.sub(" ", text)
     try:
         if match := TWITTER.match(text):
             month, day, hour, minute, second, zone, year = match.groups()
@@ -124,10 +144,10 @@ def _build(
 
 
 def _offset(zone: str) -> timedelta | None:
-    if zone == "BST":
-        return timedelta(hours=1)
-    if zone in ("", "Z", "z", "UTC", "GMT", "+0000 (UTC)"):
+    if zone in ("", "+0000 (UTC)"):
         return timedelta(0)
+    if zone.upper() in ZONES:
+        return timedelta(hours=ZONES[zone.upper()])
     match = OFFSET.match(zone)
     if not match:
         return None

@@ -20,7 +20,11 @@ P = ParamSpec("P")
 
 DATA_ENDINGS = tuple(
     ending + packed
-    for ending in (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".xlsx", ".xls", ".ods", ".parquet", ".db", ".sqlite")
+    for ending in (
+        *(".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".tab", ".xlsx", ".xls", ".ods", ".numbers", ".xml"),
+        *(".parquet", ".feather", ".arrow", ".avro", ".db", ".sqlite", ".sqlite3", ".duckdb", ".mbox"),
+        *(".rds", ".rda", ".rdata", ".sav", ".dta", ".pkl", ".pickle", ".har"),
+    )
     for packed in ("", ".gz", ".bz2", ".xz", ".zst")
 )
 
@@ -39,7 +43,7 @@ class Log:
         ignored: files that are neither pictures nor data, by count; `ignored_names` keeps the first few.
         unopened: members of an export that are not opened: private, or of no use here.
         title: what the source turned out to be, where that is closer than the reader's title.
-        mapping: for tables, which column was taken for what.
+        mapping: for tables, which column was taken for what; of several tables, the different ones with commas.
         accounts: whose archive this is, also where no picture says so.
         unread: data files that no reader knows, among those ignored.
         nested: archives inside, which were not opened.
@@ -112,6 +116,10 @@ class Log:
         """Notes whose archive this is, also where no picture says so."""
         if name:
             self.accounts.add(name)
+
+    def columns(self, mapping: Mapping[str, str]) -> None:
+        """Notes which column of a table was taken for what."""
+        self.mapping = _columns([self.mapping, dict(mapping)])
 
     def leave(self) -> None:
         """Counts a member of an export that is not opened: private, or of no use here."""
@@ -278,12 +286,20 @@ class Tally:
             ignored_names=tuple(names[:20]),
             unopened=sum(log.unopened for log in logs),
             counts=dict(sorted(counts.items())),
-            mapping={meaning: column for log in logs for meaning, column in log.mapping.items()},
+            mapping=_columns([log.mapping for log in logs]),
             warnings=sum(len(log.warnings) for log in logs),
             merged=merged,
             order={column: why for log in logs for column, why in log.order.items()},
             videos_held=self.videos,
         )
+
+
+def _columns(mappings: list[dict[str, str]]) -> dict[str, str]:
+    """Which columns were taken for what in several sources; where they differ, all of them."""
+    found: dict[str, dict[str, None]] = {}
+    for meaning, columns in ((m, c) for mapping in mappings for m, c in mapping.items()):
+        found.setdefault(meaning, {}).update(dict.fromkeys(columns.split(", ")))
+    return {meaning: ", ".join(columns) for meaning, columns in found.items()}
 
 
 def is_data_name(name: str) -> bool:

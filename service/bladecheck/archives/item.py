@@ -33,12 +33,13 @@ class MediaType(StrEnum):
 
 
 class DateSource(StrEnum):
-    """What `posted_at` was taken from."""
+    """What `posted_at` was taken from. DAY: a field or file name that tells the day and no time; its start in UTC."""
 
     FIELD = "field"
     SNOWFLAKE = "snowflake"
     FILENAME = "filename"
     EXIF = "exif"
+    DAY = "day"
     NONE = "none"
 
 

@@ -27,7 +27,7 @@ LENT = (
 )
 STATUS_RANK = {Status.PRESENT: 5, Status.REMOTE: 4, Status.VIDEO_SKIPPED: 2, Status.NOT_AN_IMAGE: 1}
 """A video that the archive holds ranks one above one that it only speaks of."""
-DATE_RANK = {DateSource.FIELD: 4, DateSource.SNOWFLAKE: 3, DateSource.EXIF: 2, DateSource.FILENAME: 1}
+DATE_RANK = {kind: rank for rank, kind in enumerate(("none", "day", "filename", "exif", "snowflake", "field")) if rank}
 X_MEMBER = re.compile(r"^\d{5,20}-(.+)$")
 WRITTEN = 1
 """The bit of a file's key that says that its name stands in a table, where places in a post tell nothing."""

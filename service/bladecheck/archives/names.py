@@ -127,4 +127,5 @@ def _stamp_in(base: str) -> tuple[datetime | None, str]:
     else:
         match = DAY.match(base) or WHATSAPP_DAY.match(base)
         moment = parse_date("-".join(match.groups())) if match else None
+        return (moment, DateSource.DAY) if moment else (None, DateSource.NONE)
     return (moment, DateSource.FILENAME) if moment else (None, DateSource.NONE)

@@ -5,18 +5,20 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from posixpath import basename
 from urllib.parse import parse_qsl, urlsplit
 
 from bladecheck.archives.containers.source import Source
-from bladecheck.archives.dates import parse_date, snowflake_date
+from bladecheck.archives.dates import is_day, parse_date, snowflake_date
 from bladecheck.archives.hosts import platform_at
 from bladecheck.archives.item import DateSource, Item, MediaType, Status, Told
 from bladecheck.archives.values import text_of
 
 # Characters: shorter ids in a table may be numbers of rows, alike in every table; but Reddit's own have five to seven.
 SHORTEST_ID = 8
+# A day may be one of any time zone's.
+NEAR_DAY = timedelta(hours=38)
 # Queries that choose a size, not another picture.
 SIZE_KEYS = frozenset(("name", "format"))
 BY_URL = "known only by its URL"
@@ -67,12 +69,14 @@ class Post(Told):
 
 
 def dated(value: object, x_post_id: str | None = None, **how: bool) -> tuple[datetime | None, str]:
-    """A date field's moment and DateSource; where it can't be read, the moment in an X post's id."""
-    if moment := parse_date(value, **how):
+    """A date field's moment and DateSource; where it can't be read or tells the day only, that in an X post's id."""
+    moment, made = parse_date(value, **how), snowflake_date(x_post_id)
+    if moment and not is_day(value):
         return moment, DateSource.FIELD
-    if moment := snowflake_date(x_post_id):
-        return moment, DateSource.SNOWFLAKE
-    return None, DateSource.NONE
+    # Far from the id's time, the day is that of something else, such as a repost's original; the field is believed.
+    if moment and (made is None or abs(made - moment) > NEAR_DAY):
+        return moment, DateSource.DAY
+    return (made, DateSource.SNOWFLAKE) if made else (None, DateSource.NONE)
 
 
 def platform_of(url: str | None) -> str | None:

@@ -46,7 +46,7 @@ TOLD: tuple[Column, ...] = (
     Column("post_id", "text", "The platform's id of the post; always text, never a number."),
     Column("post_url", "text", "Address of the post."),
     Column("posted_at", "time", "When it was posted, UTC."),
-    Column("posted_at_source", "text", "What posted_at was taken from: field, snowflake, filename, exif or none."),
+    Column("posted_at_source", "text", "What posted_at was taken from: field, snowflake, filename, exif, day or none."),
     Column("media_index", "integer", "Position within the post, from 0.", nullable=False),
     Column("media_type", "text", "What the archive says the medium is."),
     Column("media_url", "text", "Address of the picture."),

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import numpy.typing as npt
 
+from bladecheck.archives.item import DateSource
 from bladecheck.errors import RunError
 from bladecheck.runs.columns import Row
 
@@ -110,7 +111,7 @@ class Summary:
 
     def add(self, row: Row) -> None:
         """Count one row."""
-        key = (month(row["posted_at"], self._zone), row["account"] or UNKNOWN)
+        key = (month(row, self._zone), row["account"] or UNKNOWN)
         cell = self._cells.setdefault(key, len(self._cells))
         if cell == len(self._counts):
             self._counts.append(Counter())
@@ -236,12 +237,18 @@ def zone(name: str) -> ZoneInfo:
         raise RunError(f"No time zone {name!r}; they are named like Europe/London.") from error
 
 
-def month(posted_at: str | None, where: ZoneInfo) -> str:
-    """The month as YYYY-MM in that time zone, of a UTC time as rows have it."""
-    if posted_at is None:
-        return UNKNOWN
-    moment = datetime.fromisoformat(posted_at).astimezone(where)
-    return f"{moment.year:04d}-{moment.month:02d}"
+def month(row: Row, where: ZoneInfo) -> str:
+    """The month as YYYY-MM in that time zone, of a row's UTC time."""
+    moment = local(row, where)
+    return f"{moment.year:04d}-{moment.month:02d}" if moment else UNKNOWN
+
+
+def local(row: Row, where: ZoneInfo) -> datetime | None:
+    """When a row was posted, in that time zone; a day without a time is that day in every zone."""
+    if row["posted_at"] is None:
+        return None
+    moment = datetime.fromisoformat(row["posted_at"])
+    return moment.replace(tzinfo=where) if row["posted_at_source"] == DateSource.DAY else moment.astimezone(where)
 
 
 def months_between(first: str, last: str) -> list[str]:

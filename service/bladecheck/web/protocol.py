@@ -18,7 +18,7 @@ from bladecheck.web.proxies import Proxies
 FRESH_SECONDS = 1.0
 """On shutdown: what a connection without any request yet has to send one, since it may be on its way."""
 MOST_HEADER_BYTES = 64 * 1024
-"""Of one request's headers; browsers and proxies stay below 16 kB."""
+"""Of one request's headers, and between two pieces of its body; browsers and proxies stay below 16 kB."""
 HEADER_OVERHEAD = len(": \r\n")
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
@@ -45,6 +45,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._timer: asyncio.TimerHandle | None = None
         self._head = 0
+        self._framing = 0
         self._place: Place | None = None
         self._by_proxy = False
 
@@ -63,11 +64,20 @@ class PatientProtocol(HttpToolsProtocol):
             if self._place.stage is Stage.IDLE:
                 self._place.turn(Stage.SENDING)
             self._place.received += len(data)
+        self._framing += len(data)
         super().data_received(data)
-        self._watch(len(data))
+        if self._framing > MOST_HEADER_BYTES and not self._awaits_headers:
+            self._refuse_headers()
+        else:
+            self._watch(len(data))
+
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        self._framing = 0
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
+        self._framing = 0
         scope: dict[str, Any] = self.scope  # type: ignore[assignment]
         size = len(self.url) + sum(len(name) + len(value) + HEADER_OVERHEAD for name, value in self.headers)
         if size > MOST_HEADER_BYTES:
@@ -137,10 +147,15 @@ class PatientProtocol(HttpToolsProtocol):
             return
         self._head += received
         if self._head > MOST_HEADER_BYTES:
-            self.transport.write(TOO_LARGE)
-            self.transport.close()
+            self._refuse_headers()
         elif self._timer is None:
             self._timer = self.loop.call_later(self.header_seconds, self._give_up)
+
+    def _refuse_headers(self) -> None:
+        """Headers without end, or, of a body in chunks, what is none of it: trailers and extensions."""
+        if self._awaits_headers or not self.cycle.response_started:
+            self.transport.write(TOO_LARGE)
+        self.transport.close()
 
     def _unwatch(self) -> None:
         self._head = 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from urllib.parse import parse_qs, urlsplit
 
 from bladecheck.archives.data.tables import Table, cell_text, key
+from bladecheck.archives.dates import parse_date
 from bladecheck.archives.hosts import platform_called, serves_pictures
 from bladecheck.archives.names import is_picture_name, is_video_name
 from bladecheck.archives.post import picture_name, platform_of, tells_post
@@ -167,6 +168,11 @@ def guess(table: Table) -> TableMapping:
             if column not in used and (table.has_header or meaning == "post_url") and _fits(table, column, meaning):
                 taken[meaning] = column
                 break
+    if "date" not in taken and table.has_header:
+        # None can be read: the likeliest is taken, so that it can be named.
+        used = {part for column in taken.values() for part in column.split("+")}
+        likely = next((column for column in _ranked(table, "date") if column not in used), None)
+        taken |= {"date": likely} if likely else {}
     return TableMapping.of(taken)
 
 
@@ -319,6 +325,8 @@ def _fits(table: Table, column: str, meaning: str) -> bool:
     cells = _cells(table, column)
     if meaning == "post_url":
         return any(urls_in(cell) for cell in cells) and not _holds_picture_urls(table, column)
+    if meaning == "date":
+        return any(parse_date(cell_text(cell)) for cell in cells)
     if meaning in FLAGS:
         # The first rows may well be of own posts; but an empty `retweet` may hold counts further down.
         named = _plain(column).startswith("is") or "id" in _plain(column)

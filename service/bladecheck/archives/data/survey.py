@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,9 +10,11 @@ from math import comb
 
 from bladecheck.archives.data.mapping import TableMapping
 from bladecheck.archives.data.tables import Table, cell_text, is_ruined, key
-from bladecheck.archives.dates import numeric_parts, parse_date, snowflake_date
+from bladecheck.archives.dates import is_day, numeric_parts, parse_date, snowflake_date
 from bladecheck.archives.values import EXACT_DIGITS
 
+CLOCK = re.compile(r"^\d{1,2}:\d\d(:\d\d)?(\.\d+)?\s*([AaPp]\.?[Mm]\.?)?\s*([A-Z]{1,4}|[+-]\d\d:?\d\d)?$")
+CLOCK_NAME = re.compile(r"time|hour|clock|utc", re.I)
 NEAR = timedelta(hours=36)
 # So unlikely by chance that ids ending in zeros are taken for what Excel leaves of longer ones.
 UNLIKELY = 0.01
@@ -116,11 +119,11 @@ def survey(table: Table, mapping: TableMapping, iso: Sequence[str]) -> Survey:
     at = {key(column): place for place, column in reversed(list(enumerate(table.header)))}
     found = Survey()
     for _, row in table.rows:
-        raw = _raw(row, at, mapping.post_id)
+        raw = raw_cell(row, at, mapping.post_id)
         cell = cell_text(raw)
         found.identifier(cell, guarded=cell != raw.strip())
-        if date := cell_text(_raw(row, at, mapping.date)):
-            others = [moment for column in iso if (moment := parse_date(cell_text(_raw(row, at, column))))]
+        if date := joined_cell(row, at, mapping.date):
+            others = [moment for column in iso if (moment := parse_date(joined_cell(row, at, column)))]
             found.date(date, None if is_ruined(cell) else snowflake_date(cell), others)
     return found
 
@@ -131,6 +134,19 @@ def numeric_dates(table: Table, column: str) -> bool:
         return False
     place = table.header.index(column)
     return any(numeric_parts(cell_text(row[place])) is not None for row in table.sample if place < len(row))
+
+
+def clock_column(table: Table, column: str) -> str | None:
+    """The column that has the time of day to a column of days without one, or None."""
+    at = {name: place for place, name in reversed(list(enumerate(table.header)))}
+    rows = [row for row in table.sample if column in at and at[column] < len(row) and row[at[column]].strip()]
+    if not rows or not all(is_day(cell_text(row[at[column]])) for row in rows):
+        return None
+    for name in table.header:
+        cells = [cell_text(row[at[name]]) for row in rows if at[name] < len(row) and row[at[name]].strip()]
+        if CLOCK_NAME.search(name) and cells and all(CLOCK.match(cell) for cell in cells):
+            return name
+    return None
 
 
 def same_moment_columns(table: Table, column: str) -> list[str]:
@@ -159,6 +175,13 @@ def _near(moment: datetime | None, others: Sequence[datetime | None]) -> bool:
     return moment is not None and any(other is not None and abs(moment - other) < NEAR for other in others)
 
 
-def _raw(row: Sequence[str], at: dict[str, int], column: str | None) -> str:
+def raw_cell(row: Sequence[str], at: dict[str, int], column: str | None) -> str:
+    """The cell of a column as it stands there; "" where there is none."""
     place = at.get(key(column)) if column else None
     return row[place] if place is not None and place < len(row) else ""
+
+
+def joined_cell(row: Sequence[str], at: dict[str, int], column: str | None) -> str:
+    """The text of a column's cell, or of several, such as a date's and its time's, with a blank between."""
+    parts = (cell_text(raw_cell(row, at, part)) for part in (column or "").split("+"))
+    return " ".join(part for part in parts if part)

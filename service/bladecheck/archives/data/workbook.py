@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, time
 from typing import TypeAlias
 
 from bladecheck.archives.containers.source import Source
@@ -13,6 +13,7 @@ from bladecheck.archives.dates import parse_date
 from bladecheck.archives.values import LARGEST_EXACT_FLOAT
 from bladecheck.errors import ArchiveError
 
+MIDNIGHT = time()
 Row: TypeAlias = tuple[int, Sequence[str]]
 
 
@@ -69,6 +70,9 @@ def _sheet_cell(value: object) -> str:
         return ""
     if isinstance(value, datetime):
         moment = parse_date(value)
+        if moment and value.time() == MIDNIGHT:
+            # Excel has no days, only midnights.
+            return moment.date().isoformat()
         return moment.isoformat() if moment else ""
     if isinstance(value, float) and value == int(value) and abs(value) < LARGEST_EXACT_FLOAT:
         return str(int(value))

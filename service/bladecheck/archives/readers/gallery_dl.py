@@ -129,6 +129,7 @@ def _post(source_format: str, path: str, record: Mapping[str, object]) -> tuple[
         posted_at_source=origin,
         text=text,
         is_repost=bool(original),
+        is_reply=bool(first_id(record, "reply_id")) if on_x and "reply_id" in record else None,
         original_post_id=original,
         extra=extra,
     )

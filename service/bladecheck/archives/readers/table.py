@@ -28,14 +28,18 @@ from bladecheck.archives.data.survey import (
     DAY_FIRST,
     MONTH_FIRST,
     Survey,
+    clock_column,
+    joined_cell,
     numeric_dates,
+    raw_cell,
     same_moment_columns,
     survey,
 )
-from bladecheck.archives.data.tables import Table, cell_text, is_ruined, key, open_tables, table_names
+from bladecheck.archives.data.tables import Table, is_ruined, key, open_tables, table_names
+from bladecheck.archives.dates import parse_date
 from bladecheck.archives.found import is_data_name
 from bladecheck.archives.hosts import platform_called
-from bladecheck.archives.item import DateSource, Item, MediaType, Place, Status
+from bladecheck.archives.item import Item, MediaType, Place, Status
 from bladecheck.archives.names import is_video_name, post_id_in
 from bladecheck.archives.post import (
     Post,
@@ -118,7 +122,7 @@ class TableReader:
                     if is_data_name(table.member) and source.is_container and source.loose:
                         source.log.unread.append(table.name)
                     continue
-                source.log.mapping.update(mapping.columns())
+                source.log.columns(mapping.columns())
                 if mapping.url and not (self.mapping and self.mapping.url) and (others := overlooked(table, mapping)):
                     source.log.warn(
                         f"{table.name}: other pictures than those in {mapping.url} are in {', '.join(others)}, which "
@@ -152,7 +156,7 @@ class TableReader:
                 fitting += 1
                 if mapping is None or not (mapping.date or mapping.post_id):
                     continue
-                iso = same_moment_columns(table, mapping.date) if mapping.date and "+" not in mapping.date else []
+                iso = same_moment_columns(table, mapping.date.split("+")[0]) if mapping.date else []
                 surveys[table.name] = survey(table, mapping, iso)
                 makes.setdefault(_make(table, mapping), Survey()).add(surveys[table.name])
         if problem and (not fitting or not source.is_container):
@@ -185,6 +189,8 @@ class TableReader:
             # Dates that can be read one way only are preferred, where a column has them for the same moment.
             clearer = [column for column in same_moment_columns(table, mapping.date) if WRITTEN_DATE.search(column)]
             mapping = replace(mapping, date=clearer[0]) if clearer else mapping
+        if mapping.date and (clock := clock_column(table, mapping.date)):
+            mapping = replace(mapping, date=f"{mapping.date}+{clock}")
         if self.mapping:
             mapping = overlay(self.mapping, mapping)
             mapping.check(table)
@@ -271,7 +277,7 @@ class _Reading:
         post_id = self._id(line, row) or id_in_url(address)
         written = self._cell(row, self.mapping.date)
         moment, origin = dated(written, post_id if platform == "x" else None, month_first=self.month_first)
-        if origin != DateSource.FIELD and written.strip().lower() not in NO_DATE:
+        if written.strip().lower() not in NO_DATE and not parse_date(written, month_first=self.month_first):
             self._undated += 1
             self._undated_example = self._undated_example or f"such as {written[:40]!r} in line {line}"
         text = text_of(self._cell(row, self.mapping.text))
@@ -339,12 +345,10 @@ class _Reading:
         return (span.file.size if span.size is None else span.size) if span else None
 
     def _raw(self, row: Sequence[str], column: str | None) -> str:
-        place = self.at.get(key(column)) if column else None
-        return row[place] if place is not None and place < len(row) else ""
+        return raw_cell(row, self.at, column)
 
     def _cell(self, row: Sequence[str], column: str | None) -> str:
-        place = self.at.get(key(column)) if column else None
-        return clean(cell_text(row[place])) if place is not None and place < len(row) else ""
+        return clean(joined_cell(row, self.at, column))
 
 
 def _nearby(source: FileSource, post: Post, index: int, path: str) -> Item:

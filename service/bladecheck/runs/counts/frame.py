@@ -68,7 +68,7 @@ def gather(rows: Iterable[Row], timezone: str, count: Count = "pictures", repost
     """
     frame, where, clusters = Frame(), zone(timezone), set[str]()
     for row in rows:
-        account, posted = row["account"] or UNKNOWN, month(row["posted_at"], where)
+        account, posted = row["account"] or UNKNOWN, month(row, where)
         if row["is_repost"] and not reposts:
             frame.left_out["repost", account, posted[:4] if posted != UNKNOWN else posted] += 1
             continue

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from typing import Any
 from bladecheck.errors import RunError
 from bladecheck.runs.columns import COLUMNS, SCHEMA, Kind, Row, json_schema
 from bladecheck.runs.exports import Export, jsonl
+from bladecheck.runs.journal import failure
 from bladecheck.runs.summary import FIELDS, summarise
 
 TYPES: dict[Kind, str] = {
@@ -32,12 +35,14 @@ CHUNK, LINE_BYTES = 5_000, 2**20
 ROW_GROUP = 20_480
 """Rows; DuckDB holds a row group in memory while it is written, and these rows are wide."""
 MEMORY = "192MB"
+SCRATCH = "bladecheck-"
+"""What folders for what is only needed meanwhile begin with."""
 
 
 def write_parquet(export: Export, path: Path) -> None:
     """One table; times are typed as UTC, `extra` is JSON text; the metadata names run, model and policy."""
     with (
-        tempfile.TemporaryDirectory(prefix="bladecheck-") as scratch,
+        tempfile.TemporaryDirectory(prefix=SCRATCH) as scratch,
         _loaded(export, Path(scratch) / "rows") as database,
     ):
         labels = {**export.labels, "bladecheck_schema": SCHEMA, "bladecheck_json_schema": json.dumps(json_schema())}
@@ -72,7 +77,7 @@ def _loaded(export: Export, path: Path) -> Iterator[Any]:
         import duckdb
     except ImportError as error:
         raise RunError("Parquet and DuckDB need an optional library: pip install 'bladecheck[archive]'.") from error
-    with tempfile.TemporaryDirectory(prefix="bladecheck-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=SCRATCH) as scratch:
         settings: dict[str, str | bool | int | float | list[str]] = {
             "temp_directory": scratch,
             "autoinstall_known_extensions": False,
@@ -88,11 +93,23 @@ def _loaded(export: Export, path: Path) -> Iterator[Any]:
                     _append(database, chunk, lines)
                 yield database
         except duckdb.Error as error:
-            raise RunError(f"{path} can't be written: {str(error)[:300]}") from error
+            raise _failure(str(error)) from error
+
+
+def _failure(words: str) -> Exception:
+    """What DuckDB says, a full disk as Python says it: `save` then names the export, not our drafts."""
+    for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if os.strerror(code) in words:
+            full, beside = OSError(code, os.strerror(code)), Path(tempfile.gettempdir())
+            return failure(beside, full) if str(beside / SCRATCH) in words else full
+    return RunError(f"The table can't be written: {words[:300]}")
 
 
 def _append(database: Any, rows: list[Row], lines: Path) -> None:
-    jsonl.dump(rows, lines)
+    try:
+        jsonl.dump(rows, lines)
+    except OSError as error:
+        raise failure(Path(tempfile.gettempdir()), error) from error
     columns = ", ".join(f"{column.name}: '{TYPES[column.kind]}'" for column in COLUMNS)
     # DuckDB's buffers are as long as the longest line may be, so that is worth knowing.
     with lines.open("rb") as stream:

@@ -33,6 +33,8 @@ def save(export: Export, format: str, target: Path) -> None:
     """
     if format not in FORMATS:
         raise RunError(f"No format {format!r}; known: {', '.join(FORMATS)}.")
+    if target.exists() and not target.is_file() and not target.is_dir():
+        raise RunError(f"{target} is no file but a device or a pipe, which a rename would do away with: name a file.")
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

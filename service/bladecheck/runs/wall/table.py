@@ -15,14 +15,14 @@ import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
+from bladecheck.archives.item import DateSource
 from bladecheck.core.taxonomy import BLADES
 from bladecheck.runs.columns import Row
-from bladecheck.runs.summary import UNKNOWN, months_between, zone
+from bladecheck.runs.summary import UNKNOWN, local, months_between, zone
 
 DECISIONS = ("hold", "check", "cannot_judge", "clear")
 WAITING = "waiting"
@@ -349,7 +349,7 @@ def _lines(rows: Iterable[Row], where: ZoneInfo, without: dict[str, int]) -> Ite
         words = " ".join(row[name] or "" for name in ("text", "alt_text", "member")).casefold()
         kind = (row["kind"] or NOT_SURE) if row["decision"] == "hold" else ""
         answer = {"score_knife": row["score_knife"], "reasons": row["reasons"]}
-        day = _day(row["posted_at"], where)
+        day = _day(row, where)
         yield (
             row["row_id"], row["sha256"], row["cluster"], day, day[:7] or UNKNOWN,
             row["platform"], row["post_id"], row["account"] or UNKNOWN,
@@ -381,9 +381,8 @@ def _tile(line: tuple[Any, ...], arrangement: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _day(posted_at: str | None, where: ZoneInfo) -> str:
-    """Day and time there, of a UTC time as rows have it; empty without a date."""
-    if posted_at is None:
-        return ""
-    moment = datetime.strptime(posted_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    return moment.astimezone(where).strftime("%Y-%m-%d %H:%M")
+def _day(row: Row, where: ZoneInfo) -> str:
+    """Day and time there, or the day alone where no time is told; empty without a date."""
+    moment = local(row, where)
+    told = "%Y-%m-%d" if row["posted_at_source"] == DateSource.DAY else "%Y-%m-%d %H:%M"
+    return moment.strftime(told) if moment else ""
