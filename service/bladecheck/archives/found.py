@@ -257,6 +257,7 @@ class Tally:
         self.by_status: Counter[str] = Counter()
         self.months: Counter[str] = Counter()
         self.accounts: set[str] = set()
+        self._spellings = Spellings()
         self.remote_reposts = self.videos = 0
 
     def add(self, item: Item, video: bool = False) -> None:
@@ -269,6 +270,7 @@ class Tally:
             self.months[f"{item.posted_at.year:04}-{item.posted_at.month:02}" if item.posted_at else ""] += 1
         if item.account:
             self.accounts.add(item.account)
+            self._spellings.learn(None, item.account, item.extra.get("did"))
 
     def found(self, title: str, containers: int, logs: list[Log], merged: int = 0) -> Found:
         """The description, with what the readers noted."""
@@ -276,7 +278,7 @@ class Tally:
         for log in logs:
             counts.update(log.counts)
         names = [name for log in logs for name in log.ignored_names]
-        accounts, spellings = self.accounts.union(*(log.accounts for log in logs)), Spellings()
+        accounts, spellings = self.accounts.union(*(log.accounts for log in logs)), self._spellings
         for name in accounts:
             spellings.learn(None, name)
         return Found(
