@@ -89,6 +89,12 @@ class Log:
             self.warn(f"{name} {why}; what comes before it is kept.")
         self.breaks[name] = why
 
+    def unreadable(self, name: str, why: str) -> None:
+        """Notes that nothing of a file can be read: a warning, and a failed row that names it."""
+        if name not in self.breaks:
+            self.warn(f"{name} can't be read ({why}).")
+        self.breaks[name] = f"can't be read ({why})"
+
     def hole(self, name: str, line: int) -> None:
         """Notes that a part of a file was overwritten by zeros: a warning, and a failed row that names it."""
         self.breaks.setdefault(name, f"has a hole (bytes of zero) at line {line}")
