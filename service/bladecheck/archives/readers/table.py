@@ -408,6 +408,12 @@ def _make(table: Table, mapping: TableMapping) -> Make:
 
 
 def _warn_of_far_dates(source: Source, table: Table, mapping: TableMapping, found: Survey) -> None:
+    if found.turned:
+        source.log.warn(
+            f"{table.name}: {found.early:,} dates in column {mapping.date!r} are a spreadsheet's own, of days up to "
+            f"12, and {found.day_first + found.month_first:,} of later days are text: it likely took the month for the "
+            "day in the former, so that their months are wrong. Open the original again with that column as Text."
+        )
     if found.far * 10 > found.dated:
         source.log.warn(
             f"{table.name}: {found.far:,} of {found.dated:,} dates in column {mapping.date!r} are more than a day from "
