@@ -121,3 +121,12 @@ def test_months_that_a_spreadsheet_took_for_days_are_suspected(tmp_path: Path) -
         with open_archive(tmp_path / "t.xlsx") as archive:
             assert len(list(archive.items())) == 31
             assert any("took the month for the day" in warning for warning in archive.warnings) is not late
+
+
+def test_a_column_of_dates_is_known_by_its_cells(tmp_path: Path) -> None:
+    """Unless its name says that they are of something else."""
+    picture = "https://example.org/a.jpg"
+    (item,), _ = read(tmp_path, "when,likes,image_url", f"2024-04-30 23:10,20240501,{picture}")
+    assert told(item) == ("2024-04-30 23:10:00", "field")
+    (item,), _ = read(tmp_path, "downloaded,user joined,image_url", f"2024-04-30 23:10,2012-01-01,{picture}")
+    assert told(item) == ("None", "none")

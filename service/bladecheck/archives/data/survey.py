@@ -108,6 +108,11 @@ class Survey:
         below = sum(comb(self.ids, k) * rate**k * (1 - rate) ** (self.ids - k) for k in range(self.zeros))
         return bool(1 - below < UNLIKELY)
 
+    @property
+    def telling(self) -> int:
+        """How many dates tell in which order all are."""
+        return max(self.fits_day, self.fits_month) or self.day_first + self.month_first
+
     def order(self) -> tuple[bool | None, str]:
         """Whether the month comes first (None: it can't be told), and why, in words ("": no matter)."""
         if self.fits_day or self.fits_month:
