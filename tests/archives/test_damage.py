@@ -378,6 +378,24 @@ def test_a_gzip_member_behind_many_zeros_is_read(tmp_path: Path) -> None:
     assert set(outcomes(path).values()) == {"whole"}
 
 
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("posts.jsonl.gz", gzip.compress(b'{"a": 1}')[:5] + bytes(20)),
+        ("posts.csv", bytes(5000)),
+        ("posts.xlsx", bytes(5000)),
+        ("a/your_instagram_activity/media/posts_1.json", b'[{"media": [{"uri": "media/a.jpg"'),
+    ],
+)
+def test_a_data_file_of_which_nothing_can_be_read_is_a_failed_row(tmp_path: Path, name: str, data: bytes) -> None:
+    for member, content in {"0.jpg": PICTURES["0.jpg"], "a/0.jpg": PICTURES["0.jpg"], name: data}.items():
+        (tmp_path / "x" / member).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "x" / member).write_bytes(content)
+    found = outcomes(tmp_path / "x")
+    assert found.pop(name) == "damaged", found
+    assert set(found.values()) == {"whole"}
+
+
 SMALL = {
     f"{number}.jpg": b"\xff\xd8\xff\xe0" + random.Random(number).randbytes(700 + 300 * number) for number in range(5)
 }

@@ -31,7 +31,7 @@ def read(path: Path | list[Path]) -> tuple[list[Item], Found, tuple[str, ...]]:
 
 def is_break(item: Item) -> bool:
     """The row that stands for what a file that breaks off has lost."""
-    return item.status == Status.PRESENT and "breaks off" in (item.detail or "")
+    return item.status == Status.PRESENT and "is not among the rows" in (item.detail or "")
 
 
 def jsonl(tmp_path: Path, *lines: object, name: str = "t.jsonl") -> Path:
@@ -280,7 +280,8 @@ def test_yt_dlp_variants(make_folder: Make, png: bytes) -> None:
         }
     )
     items, found, _ = read(path)
-    assert [(i.status, i.post_id) for i in items] == [
+    assert [str(i.member) for i in items if is_break(i)] == ["c.info.json"]
+    assert [(i.status, i.post_id) for i in items if not is_break(i)] == [
         (Status.VIDEO_SKIPPED, "1"),
         (Status.REMOTE, "1"),
         (Status.VIDEO_SKIPPED, "2"),

@@ -64,6 +64,24 @@ def test_takeout_names_are_cut_and_numbered(make_folder: Make, png: bytes) -> No
     assert told == {**dict.fromkeys(list(members)[:3], Status.PRESENT), None: Status.MISSING_MEDIA}
 
 
+def test_a_takeout_in_parts(make_zip: Make, png: bytes) -> None:
+    """Google fills one zip after the other: a picture and its JSON file may lie in two, and a part may have no JSON."""
+    album = "Takeout/Google Photos/A/"
+    taken = json.dumps({"title": "x", "photoTakenTime": {"timestamp": "1714519800"}})
+    paths = [
+        make_zip(f"takeout-20240501T101112Z-{number:03}.zip", {album + name: data for name, data in members.items()})
+        for number, members in enumerate(({"1.png": png, "2.png": png, "2.png.json": taken}, {"1.png.json": taken},
+                                          {"3.png": png}), start=1)
+    ]  # fmt: skip
+    later = make_zip("takeout-20250501T101112Z-001.zip", {f"{album}1.png": png, f"{album}1.png.json": taken})
+    for given in (paths, paths[::-1], [paths[0].parent], [*paths, later]):
+        items, found, _ = read(*given)
+        told = {Path(str(item.member)).name: bool(item.posted_at) for item in items}
+        assert told == {"1.png": True, "2.png": True, "3.png": False}
+        assert len(items) == 3
+        assert found.missing == 0
+
+
 def test_personal_chats_are_not_read(make_folder: Make, png: bytes) -> None:
     message = {"id": 1, "type": "message", "date_unixtime": "1714519800", "photo": "chats/chat_1/p.jpg", "text": "x"}
     chat = {"name": "Someone", "type": "personal_chat", "id": 5, "messages": [message]}

@@ -30,3 +30,25 @@ def test_dates_in_names(name: str, moment: str | None, source: str) -> None:
 def test_account_and_place_of_an_exporters_name() -> None:
     name = "AnytownPolice_1785446532510646272_photo_2_20240430.jpg"
     assert stamped_post_in(name) == ("AnytownPolice", "1785446532510646272", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        # Some tools count from 0 and put a blank before, others from 1.
+        ("2024-04-30 11:10:00 AnytownPolice 1785446532510646272 0.jpg", 0),
+        ("2024-04-30 11:10:00 AnytownPolice 1785446532510646272 3.jpg", 3),
+        ("AnytownPolice-1785446532510646272-20240430_231000-img2.jpg", 1),
+        ("AnytownPolice_1785446532510646272_20240430_231000_2.jpg", 1),
+        ("20240430_1785446532510646272_p3.jpg", 2),
+        ("1785446532510646272 2024-04-30 23-10-05.jpg", 0),
+        ("2024-04-30 1785446532510646272.jpg", 0),
+        ("[x] AnytownPolice—2024.04.30—1785446532510646272—clip2.jpg", 0),
+        # Nothing, or another day, speaks for an id of X.
+        ("AnytownPolice-1785446532510646272-01.jpg", None),
+        ("2019.04.30 1785446532510646272 x.jpg", None),
+    ],
+)
+def test_ids_beside_a_time_or_a_day(name: str, place: int | None) -> None:
+    found = stamped_post_in(name)
+    assert found == (None if place is None else (None, "1785446532510646272", place))

@@ -34,3 +34,14 @@ def test_platforms_stay_apart_and_names_with_spaces_as_they_are() -> None:
     assert [spellings.of(platform, "force") for platform in ("x", "instagram", None)] == ["Force", "force", "force"]
     assert spellings.of("facebook", "Anytown Police") == "Anytown Police"
     assert spellings.of("x", None) is None
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.permutations([("force.example", "did:plc:a"), ("did:plc:a", "did:plc:a"), ("old.example", "did:plc:a")]))
+def test_a_lasting_name_is_shown_as_a_handle(order: list[tuple[str, str]]) -> None:
+    spellings = Spellings()
+    for account, lasting in order:
+        spellings.learn("bluesky", account, lasting)
+    assert spellings.of("bluesky", "did:plc:a") == "force.example"
+    assert spellings.of("bluesky", "old.example") == "old.example"
+    assert spellings.of("bluesky", "did:plc:b") == "did:plc:b"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from score_helpers import exported, fill
+from serving import environment
 from tiny import RED
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -77,6 +79,13 @@ def test_last_lines_say_why_and_a_sample_names_its_pictures(
         (["score", "{archive}", "-o", "{run}", "--timezone", "Londres"], 1, "Europe/London"),
         (["score", "{archive}", "-o", "{run}", "--mapping", "url"], 1, "MEANING=COLUMN"),
         (["score", "{archive}", "-o", "{run}", "--server", "http://127.0.0.1:1", "--bundle", "x"], 1, "don't go"),
+        (["score", "{archive}", "-o", "{run}", "--server", "http://127.0.0.1:1", "--engine", "ray"], 1, "don't go"),
+        (["score", "{archive}", "-o", "{run}", "--address", "auto"], 1, "--address is for --engine ray"),
+        (["score", "{archive}", "-o", "{run}", "--worker-cores", "2"], 1, "--worker-cores is for --engine ray"),
+        (["score", "{archive}", "-o", "{run}", "--send-bytes"], 1, "--send-bytes is for --engine ray"),
+        (["score", "{archive}", "-o", "{run}", "--workers", "none"], 1, "none is neither auto nor a number from 1 to"),
+        (["score", "{archive}", "-o", "{run}", "--workers", "0"], 1, "0 is neither auto nor a number from 1 to"),
+        (["score", "{archive}", "-o", "{run}", "--workers", "257"], 1, "--workers 257: at most 256 without"),
         (["score", "{archive}", "-o", "{archive}"], 1, "choose a new or empty folder"),
         (["score", "{archive}"], 1, "output"),
         (["export", "{run}", "--format", "csv"], 1, "holds no run"),
@@ -106,6 +115,18 @@ def test_a_taken_port_is_named(bladecheck: Command, tiny_path: Path, tmp_path: P
             assert done.returncode == 1, done.stderr
             assert f"port {port}" in done.stderr
             assert "--port" in done.stderr
+
+
+def test_a_cluster_without_ray_says_what_to_install(tiny_path: Path, tmp_path: Path) -> None:
+    code = "import sys; sys.modules['ray'] = None; from bladecheck.cli import main; main()"
+    arguments = ["score", str(fill(tmp_path / "archive", 2)), "-o", str(tmp_path / "run"), "--bundle", str(tiny_path)]
+    command = [sys.executable, "-W", "error", "-c", code, *arguments, "--engine", "ray"]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        "bladecheck: --engine ray needs an optional library: pip install 'bladecheck[ray]'. [bad_run]\n"
+    )
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_read_only_disk_is_said(bladecheck: Command, tiny_path: Path, tmp_path: Path) -> None:

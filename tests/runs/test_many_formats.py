@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -65,6 +66,22 @@ def test_an_account_is_one_however_it_is_written(score: Score, tmp_path: Path) -
         score(paths, tmp_path / "run")
     assert {row["account"] for row in exported(tmp_path / "run")} == {"AnytownPolice"}
     assert {line["account"] for line in summarise(exported(tmp_path / "run"), "UTC").lines()[:-1]} == {"AnytownPolice"}
+
+
+def test_an_account_is_one_by_its_lasting_name_too(score: Score, tmp_path: Path) -> None:
+    """Bluesky's own export (CAR) knows the account by its DID only; a feed tells the handle."""
+    pytest.importorskip("libipld")
+    car = shutil.copy(Path(__file__).parents[1] / "archives/samples/bluesky/repo.car", tmp_path / "repo.car")
+    did = "did:plc:fakefakefakefakefakefake"
+    picture = {"fullsize": f"https://cdn.bsky.app/img/feed_fullsize/plain/{did}/other@jpeg"}
+    post = {"uri": f"at://{did}/app.bsky.feed.post/3kzzz", "author": {"handle": "force.example", "did": did},
+            "record": {"text": "w", "createdAt": "2024-05-01T00:00:00Z"},
+            "embed": {"$type": "app.bsky.embed.images#view", "images": [picture]}}  # fmt: skip
+    (tmp_path / "feed.json").write_text(json.dumps({"feed": [{"post": post}]}))
+    score(Path(car), tmp_path / "run")
+    assert {row["account"] for row in exported(tmp_path / "run")} == {did}
+    score([Path(car), tmp_path / "feed.json"], tmp_path / "run")
+    assert [row["account"] for row in exported(tmp_path / "run")] == ["force.example"] * 2
 
 
 def test_notes_reach_the_report() -> None:

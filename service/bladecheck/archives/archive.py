@@ -16,17 +16,19 @@ from bladecheck.archives.containers.merged import MergedSource
 from bladecheck.archives.containers.opening import opened
 from bladecheck.archives.containers.remote import path_of
 from bladecheck.archives.containers.source import Source
-from bladecheck.archives.containers.streams import DAMAGE
+from bladecheck.archives.containers.streams import DAMAGE, unpacked
 from bladecheck.archives.data.mapping import TableMapping
 from bladecheck.archives.found import Found, Log, Tally
-from bladecheck.archives.holdings import LOST, Holding, holdings
+from bladecheck.archives.holdings import DATA_ENDINGS, LOST, Holding, holdings
 from bladecheck.archives.item import Item, Status
 from bladecheck.archives.merging import Merging
 from bladecheck.archives.readers.base import JoinsParts, Reader
 from bladecheck.archives.registry import ReaderRegistry
-from bladecheck.errors import ArchiveError
+from bladecheck.errors import ArchiveError, DamagedArchive
 
 CHUNK = 1024 * 1024
+# Bytes that tell a hole at the beginning of a data file.
+BEGINNING = 64
 NOT_LOOKED_AT = "a video that was not looked at; with pip install 'bladecheck[video]' its frames are"
 
 
@@ -124,6 +126,7 @@ class Archive:
             logs.append(source.log)
             for item in volume.reader.read(source):
                 yield number, _with_bytes(item, source)
+            _look_at_unread(source)
             yield from ((number, item) for item in _breaks(volume.reader, source))
             _warn_of_refused(source)
             _warn_of_unread(source)
@@ -307,6 +310,21 @@ def _breaks(reader: Reader, source: Source) -> Iterator[Item]:
     for name, why in {**source.broken, **source.log.breaks}.items():
         detail = f"{name} {why}. What it held there or beyond is not among the rows."
         yield Item(reader.name, str(source.path), member=name, detail=detail, opener=Lost(detail))
+
+
+def _look_at_unread(source: Source) -> None:
+    """Data files that no reader knows may be those whose beginning is damaged: failed rows, and no foreign files."""
+    for name in source.log.unread:
+        try:
+            with source.open_stream(name) as stream:
+                begin = unpacked(stream, source.size(name), source.limits, name).read(BEGINNING)
+        except (DamagedArchive, *DAMAGE) as error:
+            source.log.unreadable(name, str(error)[:120])
+        except ArchiveError:  # refused, or packed in a way that is not read here
+            pass
+        else:
+            if begin and not begin.strip(b"\0") and name.lower().endswith(DATA_ENDINGS):
+                source.log.unreadable(name, "it begins with bytes of zero")
 
 
 def _warn_of_refused(source: Source) -> None:

@@ -89,6 +89,12 @@ class Log:
             self.warn(f"{name} {why}; what comes before it is kept.")
         self.breaks[name] = why
 
+    def unreadable(self, name: str, why: str) -> None:
+        """Notes that nothing of a file can be read: a warning, and a failed row that names it."""
+        if name not in self.breaks:
+            self.warn(f"{name} can't be read ({why}).")
+        self.breaks[name] = f"can't be read ({why})"
+
     def hole(self, name: str, line: int) -> None:
         """Notes that a part of a file was overwritten by zeros: a warning, and a failed row that names it."""
         self.breaks.setdefault(name, f"has a hole (bytes of zero) at line {line}")
@@ -251,6 +257,7 @@ class Tally:
         self.by_status: Counter[str] = Counter()
         self.months: Counter[str] = Counter()
         self.accounts: set[str] = set()
+        self._spellings = Spellings()
         self.remote_reposts = self.videos = 0
 
     def add(self, item: Item, video: bool = False) -> None:
@@ -263,6 +270,7 @@ class Tally:
             self.months[f"{item.posted_at.year:04}-{item.posted_at.month:02}" if item.posted_at else ""] += 1
         if item.account:
             self.accounts.add(item.account)
+            self._spellings.learn(None, item.account, item.extra.get("did"))
 
     def found(self, title: str, containers: int, logs: list[Log], merged: int = 0) -> Found:
         """The description, with what the readers noted."""
@@ -270,7 +278,7 @@ class Tally:
         for log in logs:
             counts.update(log.counts)
         names = [name for log in logs for name in log.ignored_names]
-        accounts, spellings = self.accounts.union(*(log.accounts for log in logs)), Spellings()
+        accounts, spellings = self.accounts.union(*(log.accounts for log in logs)), self._spellings
         for name in accounts:
             spellings.learn(None, name)
         return Found(

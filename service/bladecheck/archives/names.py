@@ -24,6 +24,8 @@ STAMP = re.compile(
 )
 # twitter-web-exporter: account, post, kind, number and day.
 EXPORTED = re.compile(r"^(\w{1,20})_(\d{15,20})_(?:photo|video|animated_gif)_(\d{1,2})_\d{8}\.")
+PLACE = re.compile(r"(?:( )|[_-]|(?<![A-Za-z])(?:img|image|photo|pic|p)[_-]?)(\d{1,2})\.\w+$", re.I)
+ANY_DAY = re.compile(r"(?<!\d)(20\d\d)[-._]?([01]\d)[-._]?([0-3]\d)(?!\d)")
 LONG_NUMBER = re.compile(r"(?<!\d)\d{15,}(?!\d)")
 # An id beside a time stamp is one of X's if both tell of about the same time.
 ABOUT = timedelta(days=7)
@@ -110,11 +112,28 @@ def stamped_post_in(name: str) -> tuple[str | None, str, int] | None:
     base = basename(name)
     if (match := EXPORTED.match(base)) and snowflake_date(match[2]):
         return match[1], match[2], max(int(match[3]) - 1, 0)
-    numbers = LONG_NUMBER.findall(base)
+    numbers = list(LONG_NUMBER.finditer(base))
     if len(numbers) != 1 or post_id_in(name):
         return None
-    stamp, made = _stamp_in(base)[0], snowflake_date(numbers[0])
-    return (None, numbers[0], 0) if stamp and made and abs(stamp - made) < ABOUT else None
+    number = numbers[0]
+    stamp, made = _stamp_in(base)[0] or _day_in(base), snowflake_date(number[0])
+    if not stamp or not made or abs(stamp - made) >= ABOUT:
+        return None
+    return None, number[0], _place_in(STAMP.sub("", base[number.end() :]))
+
+
+def _day_in(base: str) -> datetime | None:
+    """The first day that stands anywhere in a name."""
+    found = (parse_date("-".join(match.groups())) for match in ANY_DAY.finditer(base))
+    return next((moment for moment in found if moment), None)
+
+
+def _place_in(tail: str) -> int:
+    """The place in the post that the end of a name gives: from 0 where it is a bare number, else from 1; 0 for none."""
+    match = PLACE.search(tail)
+    if not match:
+        return 0
+    return int(match[2]) if match[1] else max(int(match[2]) - 1, 0)
 
 
 def _stamp_in(base: str) -> tuple[datetime | None, str]:

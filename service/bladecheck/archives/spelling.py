@@ -8,9 +8,12 @@ class Spellings:
 
     def __init__(self) -> None:
         self._chosen: dict[tuple[str | None, str], str] = {}
+        self._handles: dict[str, str] = {}
 
-    def learn(self, platform: str | None, account: str | None) -> None:
-        """Takes note of an account of a platform."""
+    def learn(self, platform: str | None, account: str | None, lasting: object = None) -> None:
+        """Takes note of an account of a platform, and of the name that it has beside its handle (Bluesky's DID)."""
+        if account and isinstance(lasting, str) and account != lasting:
+            self._handles[lasting] = min(self._handles.get(lasting, account), account, key=_order)
         if account and account != (folded := account.casefold()) and _is_handle(account):
             known = self._chosen.setdefault((platform, folded), account)
             self._chosen[platform, folded] = min(known, account, key=_order)
@@ -19,6 +22,7 @@ class Spellings:
         """The spelling that stands for this account."""
         if not account or not _is_handle(account):
             return account
+        account = self._handles.get(account, account)
         return self._chosen.get((platform, account.casefold()), account)
 
 

@@ -155,7 +155,9 @@ class Ledger:
             if record is None:
                 self.damaged += 1
             elif "row" in record:
-                self._spellings.learn(record["item"]["platform"], record["item"]["account"])
+                told_of = record["item"]
+                did = (told_of.get("extra") or {}).get("did")
+                self._spellings.learn(told_of["platform"], told_of["account"], did)
                 told = bytes.fromhex(record["sha256"]) if record.get("sha256") else None
                 listed.append((at, len(line), bytes.fromhex(record["row"]), _order(record), told))
                 for other in record.get("supersedes", ()):

@@ -108,11 +108,11 @@ def whole_text(source: Source, name: str) -> str:
 
 
 def document(source: Source, name: str) -> object:
-    """The one JSON value of a file; None, with a warning in the log, where it is broken or can't be read."""
+    """The one JSON value of a file; None, with a failed row in the log, where it is broken or can't be read."""
     try:
         return json.loads(whole_text(source, name).lstrip("\ufeff"))
     except (ValueError, RecursionError, ArchiveError) as error:
-        source.log.warn(f"{name} can't be read ({_short(error)}).")
+        source.log.unreadable(name, _short(error))
         return None
 
 

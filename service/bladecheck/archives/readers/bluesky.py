@@ -89,6 +89,7 @@ def _post(source_format: str, path: str, view: Mapping[str, object], reason: Map
     record = dict_of(view.get("record"))
     embed = dict_of(record.get("embed"))
     quoted = text_of(dig(embed, "record", "uri")) or text_of(dig(embed, "record", "record", "uri"))
+    did = text_of(dig(reason, "by", "did") if reason else dig(view, "author", "did"))
     shown = first_text(reason, "indexedAt", "indexed_at")
     moment, origin = dated(shown or first_text(record, "createdAt", "created_at"))
     if moment is None:
@@ -106,6 +107,7 @@ def _post(source_format: str, path: str, view: Mapping[str, object], reason: Map
         is_repost=bool(reason),
         original_post_id=uri if reason else None,
         is_reply=bool(record.get("reply")),
+        extra={"did": did} if did else {},
         is_quote=bool(quoted),
         quoted_id=quoted.rsplit("/", 1)[-1] if quoted else None,
     )

@@ -145,6 +145,7 @@ def _post(
         posted_at=moment,
         posted_at_source=origin,
         text=text_of(record.get("text")),
+        extra={"did": did} if did else {},
         is_reply=bool(record.get("reply")),
         is_quote=bool(quoted),
         quoted_id=quoted.rsplit("/", 1)[-1] if quoted else None,

@@ -127,7 +127,7 @@ def _document(source: Source, name: str) -> object:
     try:
         return json.loads(whole_text(source, name))
     except (ArchiveError, *ODD_SHAPES) as error:
-        source.log.warn(f"{name} can't be read ({str(error)[:120]}); its pictures keep what their names say.")
+        source.log.unreadable(name, f"{str(error)[:120]}; its pictures keep what their names say")
         return None
 
 
@@ -136,5 +136,6 @@ def _caption(source: Source, stem: str) -> str | None:
         return None
     try:
         return text_of(whole_text(source, stem + ".txt").strip())
-    except ArchiveError:
+    except ArchiveError as error:
+        source.log.unreadable(stem + ".txt", error.detail)
         return None

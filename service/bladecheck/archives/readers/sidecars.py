@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from posixpath import basename, dirname
@@ -20,6 +20,8 @@ from bladecheck.archives.values import JSON, dict_of, dig, text_of
 
 # Google cuts the ending to keep names short: .supplemental-metadata.json, .supplemental-me.json, .s.json, .json.
 SUPPLEMENT = re.compile(r"\.s[uplemntad-]*(\(\d+\))?\.json$")
+PART = re.compile(r"takeout-(\d{8}T\d{6}Z)(?:-\d+)*\.(?:zip|tgz)$", re.I)
+PHOTOS = re.compile(r"Takeout/Google [^/]+/[^/]+/", re.I)
 FAILED = "SELECT * FROM read_parquet(?) WHERE status <> 'success' ORDER BY key"
 COPY = re.compile(r"^(.*)(\.\w+)(\(\d+\))$")
 
@@ -32,8 +34,19 @@ class TakeoutReader:
     rooted = True
 
     def detect(self, source: Source) -> float:
+        if self.part_of(source) and any(PHOTOS.match(name) for name in source.names()):
+            return 0.96
         sidecars = islice((name for name in source.names() if name.endswith(".json")), 5)
         return 0.96 if any("photoTakenTime" in _record(source.reading(), name) for name in sidecars) else 0.0
+
+    def part_of(self, source: Source) -> str | None:
+        """The export's moment, as the names of its parts have it: a picture and its JSON may lie in two of them."""
+        match = PART.match(source.path.name)
+        return match[1] if match else None
+
+    def posts_in(self, source: Source) -> Sequence[str]:
+        """None: parts of one moment are surely of one export, and albums have JSON files of the same names."""
+        return ()
 
     def read(self, source: Source) -> Iterator[Item]:
         used: set[str] = set()

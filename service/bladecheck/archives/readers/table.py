@@ -14,6 +14,7 @@ from bladecheck.archives.containers.folder import FileSource
 from bladecheck.archives.containers.handles import Piece
 from bladecheck.archives.containers.source import Source
 from bladecheck.archives.data.mapping import (
+    WRITTEN_DATE,
     TableMapping,
     flag,
     guess,
@@ -55,11 +56,8 @@ from bladecheck.archives.readers.pictures import loose_pictures
 from bladecheck.archives.values import EXACT_DIGITS, clean, handle_of, text_of
 from bladecheck.errors import ArchiveError
 
-WRITTEN_DATE = re.compile(
-    r"^(?!.*(?:user|author|account|profile|join|collect|retriev|download|scrap|archiv|updat|modif|edit|crawl|import))"
-    r".*(?:date|time|creat|post|publish|tweet|utc|universal)",
-    re.I,
-)
+# Dates that tell their order beyond a slip of the pen: a choice for all tables of a run is not for these.
+SURE = 5
 PREFIXED = re.compile(r"x(\d{15,20})")
 """How R's rtweet keeps Excel from rounding ids."""
 NO_DATE = frozenset(("", "-", "none", "null", "nan", "nat", "n/a"))
@@ -169,6 +167,9 @@ class TableReader:
         column = f"{mapping.date} in {table.name}"
         if mapping.month_first is not None:
             if decided is not None and why and decided != mapping.month_first:
+                if found.telling >= SURE:
+                    source.log.order[column] = f"{why}; your choice is for tables that do not tell"
+                    return decided
                 source.log.warn(f"{column}: you chose otherwise, but the dates look {why}.")
             if found.either:
                 source.log.order[column] = f"{MONTH_FIRST if mapping.month_first else DAY_FIRST}: as you chose"
@@ -408,6 +409,12 @@ def _make(table: Table, mapping: TableMapping) -> Make:
 
 
 def _warn_of_far_dates(source: Source, table: Table, mapping: TableMapping, found: Survey) -> None:
+    if found.turned:
+        source.log.warn(
+            f"{table.name}: {found.early:,} dates in column {mapping.date!r} are a spreadsheet's own, of days up to "
+            f"12, and {found.day_first + found.month_first:,} of later days are text: it likely took the month for the "
+            "day in the former, so that their months are wrong. Open the original again with that column as Text."
+        )
     if found.far * 10 > found.dated:
         source.log.warn(
             f"{table.name}: {found.far:,} of {found.dated:,} dates in column {mapping.date!r} are more than a day from "

@@ -66,12 +66,15 @@ def listed_files(source: Source, base: str) -> set[str]:
 
 
 def _assigned(source: Source, name: str) -> object:
-    """What a small data file assigns, of an array the first element; None where it can't be read."""
+    """What a small data file assigns, of an array the first element; None, and a failed row, where it can't be read."""
+    quiet, why = source.reading(), "it holds nothing, or is damaged"
     try:
-        first = next(values(source.reading(), name, HEADER), None)
-    except ArchiveError:
-        return None
-    return first[1] if first else None
+        if first := next(values(quiet, name, HEADER), None):
+            return first[1]
+    except ArchiveError as error:
+        why = error.detail
+    source.log.unreadable(name, why)
+    return None
 
 
 def part_order(name: str) -> tuple[str, int]:

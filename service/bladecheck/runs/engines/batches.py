@@ -88,23 +88,24 @@ class Batches:
 
     def give_back(self, entries: list[Entry], blame: int) -> None:
         """Entries of a batch that it had no room for."""
-        if entries:
-            self._put(Batch(entries, blame))
+        self._put(Batch(entries, blame))
 
     def lost(self, batch: Batch, blame: int) -> Iterator[Entry]:
-        """Take back what a lost worker had; gives the picture that is given up, if it is one.
+        """Take back a batch that a lost worker had; gives the picture that is given up, if it is one.
 
         Args:
             blame: DEATH or LOSS.
         """
+        suspected = batch.alone
         batch.blame += blame
-        if batch.blame >= GIVEN_UP and len(batch.entries) == 1:
-            yield batch.entries[0]
-        elif batch.alone:
-            for entry in batch.entries:
-                self._put(Batch([entry], batch.blame))
-        elif batch.entries:
+        if batch.blame >= GIVEN_UP:
+            yield from batch.entries
+        elif suspected or not batch.alone:
             self._put(batch)
+        else:
+            # From here on only what happens to a picture alone speaks against it.
+            for entry in batch.entries:
+                self._put(Batch([entry], ALONE))
 
     def stop(self) -> None:
         """Give out nothing more."""
@@ -113,7 +114,8 @@ class Batches:
         self._alone.clear()
 
     def _put(self, batch: Batch) -> None:
-        (self._alone if batch.alone else self._again).append(batch)
+        if batch.entries:
+            (self._alone if batch.alone else self._again).append(batch)
 
     def _fresh(self) -> Batch | None:
         entries: list[Entry] = []

@@ -149,8 +149,13 @@ class RayEngine:
     def _lonely(self, seconds: float) -> bool:
         """Whether it was said that there is no worker."""
         largest = max(crew.machines().values(), default=0)
-        why = (f"no machine of the cluster has the {self._cores} cores that a worker asks for (the largest has "
-               f"{largest:.0f}): --worker-cores" if largest < self._cores else "none has answered")  # fmt: skip
+        if not largest:
+            why = "no machine of the cluster lends any cores"
+        elif largest < self._cores:
+            why = (f"each asks for {self._cores} cores, and the largest machine has {largest:.0f}: try "
+                   f"--worker-cores {largest:.0f}")  # fmt: skip
+        else:
+            why = "none has answered"
         if seconds > self._patience:
             raise RunError(f"No worker for {self._patience:.0f} s: {why}. What was scored is kept: run the same "
                            "command again.")  # fmt: skip

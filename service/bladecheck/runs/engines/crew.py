@@ -7,6 +7,7 @@ comes. So a worker gets work only after it has answered `hello`, and one that is
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -232,6 +233,7 @@ def connect(address: str | None) -> bool:
     # Ray tells its makers of every cluster, unless told not to; and warns of what is no concern of ours.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    logging.getLogger("ray").setLevel(logging.ERROR)
     try:
         import ray
     except ModuleNotFoundError as error:
@@ -251,8 +253,9 @@ def connect(address: str | None) -> bool:
     try:
         with _signals_kept():
             ray.init(address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        raise RunError(f"No Ray cluster at {address!r} takes this run: {_last_line(error)}") from error
+    except Exception as error:  # bare ones, too, where a machine is so busy that Ray's processes take too long to start
+        where = "can't be started here" if address == "local" else f"at {address} does not take this run"
+        raise RunError(f"A Ray cluster {where}: {_last_line(error)}") from error
     return True
 
 

@@ -19,7 +19,9 @@ from starlette.types import Scope
 from bladecheck import __version__
 from bladecheck.core import record
 from bladecheck.web import prefixes
+from bladecheck.web.pages import languages
 from bladecheck.web.pages.error_pages import FriendlyErrors
+from bladecheck.web.pages.languages import Language, Translated
 from bladecheck.web.pages.wording import SERVICE
 
 FOLDER = Path(__file__).parents[1] / "static"
@@ -49,6 +51,7 @@ class Site:
     static: str
     key: bytes
     record_key: bytes | None = None
+    language: Language = languages.ENGLISH
 
     def render(self, template: str, base: str, values: Mapping[str, Any]) -> str:
         """The page as text; `base` is the path that a proxy serves the application under."""
@@ -57,9 +60,12 @@ class Site:
             "base": base,
             "errors": (),
             "footer": FOOTER,
+            "foreign": self.language.code != "en" and template not in languages.TRANSLATED,
             "here": None,
+            "language": self.language.code,
             "navigation": NAVIGATION,
             "piece": False,
+            "script_words": self.language.script,
             "service": SERVICE,
             "version": __version__,
         }
@@ -78,17 +84,27 @@ class VersionedFiles(StaticFiles):
 def mount_static(app: FastAPI) -> None:
     """Give the application its static files, its friendly error pages and `app.state.site`."""
     static = f"/static/{_digest(FOLDER)}"
-    templates = Environment(
+    language = languages.find(app.state.policy.language)
+    kept = app.state.settings.record_key
+    record_key = record.read_key(kept) if kept else None
+    app.state.site = Site(_templates(language), static, sealing_key(), record_key, language)
+    app.mount(static, VersionedFiles(directory=FOLDER), name="static")
+    app.add_middleware(FriendlyErrors, page=_error_page)
+
+
+def _templates(language: Language) -> Environment:
+    made = Environment(
         loader=PackageLoader("bladecheck.web.pages"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         auto_reload=False,
+        extensions=[Translated],
     )
-    kept = app.state.settings.record_key
-    app.state.site = Site(templates, static, sealing_key(), record.read_key(kept) if kept else None)
-    app.mount(static, VersionedFiles(directory=FOLDER), name="static")
-    app.add_middleware(FriendlyErrors, page=_error_page)
+    made.extend(language=language)
+    made.filters["t"] = language.say
+    made.filters["lower_first"] = lambda text: f"{text[:1].lower()}{text[1:]}"
+    return made
 
 
 def sealing_key() -> bytes:

@@ -4,6 +4,7 @@ import { initAll } from "./govuk-frontend-6.6.0/govuk-frontend.min.js";
 import { enhanceRecord } from "./record.js";
 import { enhanceUpload } from "./upload.js";
 import { followHistory } from "./views.js";
+import { phrase } from "./words.js";
 
 initAll();
 
@@ -31,11 +32,11 @@ function enhanceCopying(root) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "govuk-button govuk-button--secondary bc-screen";
-    button.textContent = "Copy this text";
+    button.textContent = phrase("Copy this text");
     button.addEventListener("click", async () => {
       await navigator.clipboard.writeText(words.textContent.trim());
-      button.textContent = "Copied";
-      setTimeout(() => { button.textContent = "Copy this text"; }, 3000);
+      button.textContent = phrase("Copied");
+      setTimeout(() => { button.textContent = phrase("Copy this text"); }, 3000);
     });
     words.after(button);
   }

@@ -2,6 +2,7 @@
 // would refuse is said here, before anything is sent; the limits are the service's own.
 
 import { clearProblems, element, showProblems, showsProblems } from "./problems.js";
+import { phrase, pictures } from "./words.js";
 
 const PATIENCE = 4000;
 
@@ -43,14 +44,14 @@ export class Choosing {
     this.changed();
     const next = this.rows[index] || this.rows.at(-1);
     (next ? next.remove : document.getElementById(this.form.querySelector("label").htmlFor)).focus();
-    this.status.textContent = `${row.file.name} removed. ${this.heading.textContent}`;
+    this.status.textContent = `${phrase("{name} removed.", { name: row.file.name })} ${this.heading.textContent}`;
   }
 
   /** The list's line of one file. */
   line(file, id) {
     const line = this.list.appendChild(element("li", "bc-chosen__row"));
     line.append(element("span", "bc-chosen__name", file.name), element("span", "bc-chosen__size", inSize(file.size)));
-    const remove = line.appendChild(element("button", "govuk-button govuk-button--secondary bc-chosen__remove", "Remove"));
+    const remove = line.appendChild(element("button", "govuk-button govuk-button--secondary bc-chosen__remove", phrase("Remove")));
     remove.type = "button";
     remove.id = id;
     remove.append(element("span", "govuk-visually-hidden", ` ${file.name}`));
@@ -64,10 +65,9 @@ export class Choosing {
     this.input.files = all.files;
     this.input.dispatchEvent(new CustomEvent("change", { detail: this }));
     const total = this.rows.reduce((sum, { file }) => sum + file.size, 0);
-    const many = this.rows.length === 1 ? "1 picture" : `${this.rows.length} pictures`;
     this.place.hidden = !this.rows.length;
     this.list.classList.toggle("bc-chosen--compact", this.rows.length > 6);
-    this.heading.textContent = this.rows.length ? `${many} chosen, ${inSize(total)}` : "No picture chosen";
+    this.heading.textContent = this.rows.length ? phrase("{many} chosen, {size}", { many: pictures(this.rows.length), size: inSize(total) }) : phrase("No picture chosen");
     this.corrected();
   }
 
@@ -84,13 +84,13 @@ export class Choosing {
     const late = new Promise((resolve) => setTimeout(resolve, PATIENCE, 0));
     const isVideo = file.type.startsWith("video/") && this.form.dataset.mostVideoBytes;
     const [most, size] = isVideo ? [this.limits.videoBytes, this.form.dataset.mostVideoSize] : [this.limits.bytes, this.form.dataset.mostSize];
-    row.problem = file.size > most ? `${file.name} is larger than ${size}. Save a smaller copy` : "";
-    if (!file.size) row.problem = `${file.name} is empty. Export or download it again`;
+    row.problem = file.size > most ? phrase("{name} is larger than {size}. Save a smaller copy", { name: file.name, size }) : "";
+    if (!file.size) row.problem = phrase("{name} is empty. Export or download it again", { name: file.name });
     if (!row.problem && !await isReadable(file)) row.problem = gone(file.name);
     if (!row.problem) {
       const pixels = await Promise.race([pixelsOf(file), late]);
       const millions = Math.floor(this.limits.pixels / 1e5) / 10;
-      if (pixels > this.limits.pixels) row.problem = `${file.name} has ${Math.ceil(pixels / 1e5) / 10} million pixels; the most is ${millions} million. Save a smaller copy`;
+      if (pixels > this.limits.pixels) row.problem = phrase("{name} has {count} million pixels; the most is {most} million. Save a smaller copy", { name: file.name, count: Math.ceil(pixels / 1e5) / 10, most: millions });
       else row.sameAs = await this.double(row);
     }
     this.say(row);
@@ -108,11 +108,11 @@ export class Choosing {
   say(row) {
     row.line.querySelector("p")?.remove();
     row.remove.removeAttribute("aria-describedby");
-    const same = row.sameAs && `The same picture as ${row.sameAs.file.name}. Remove one, or it is checked twice.`;
+    const same = row.sameAs && phrase("The same picture as {name}. Remove one, or it is checked twice.", { name: row.sameAs.file.name });
     if (!row.problem && !same) return;
     const note = row.line.appendChild(element("p", row.problem ? "govuk-error-message bc-chosen__note" : "bc-chosen__note"));
     note.id = `${row.remove.id}-note`;
-    if (row.problem) note.append(element("span", "govuk-visually-hidden", "Error: "));
+    if (row.problem) note.append(element("span", "govuk-visually-hidden", phrase("Error: ")));
     note.append(row.problem ? `${row.problem}.` : same);
     row.remove.setAttribute("aria-describedby", note.id);
     this.status.textContent = note.textContent;
@@ -121,10 +121,10 @@ export class Choosing {
   /** What is known to stand against sending: {text, target} each. */
   known() {
     const field = this.form.querySelector("label").htmlFor;
-    if (!this.rows.length) return [{ text: "Select at least one picture", target: field }];
+    if (!this.rows.length) return [{ text: phrase("Select at least one picture"), target: field }];
     const many = this.rows.length > this.limits.most;
     return [
-      ...(many ? [{ text: `You can only check up to ${this.limits.most} pictures at the same time`, target: this.rows[this.limits.most].remove.id }] : []),
+      ...(many ? [{ text: phrase("You can only check up to {count} pictures at the same time", { count: this.limits.most }), target: this.rows[this.limits.most].remove.id }] : []),
       ...this.rows.filter((row) => row.problem).map((row) => ({ text: row.problem, target: row.remove.id })),
     ];
   }
@@ -147,7 +147,7 @@ export function inSize(count) {
   return `${Math.floor(count * 10 / 2 ** 20) / 10} MB`;
 }
 
-export function gone(name) { return `${name} was deleted, moved or changed after it was chosen. Choose it again`; }
+export function gone(name) { return phrase("{name} was deleted, moved or changed after it was chosen. Choose it again", { name }); }
 
 /** Whether the browser can still read a chosen file: not if it was deleted, moved or changed. */
 export async function isReadable(file) {

@@ -4,6 +4,7 @@
 import { keep, kept, keptFile } from "./kept.js";
 import { mark } from "./leaving.js";
 import { explain } from "./problems.js";
+import { phrase } from "./words.js";
 
 const PAUSE = 500;
 const STEP = 0.01;
@@ -29,10 +30,10 @@ function enhance(section) {
   const open = document.createElement("button");
   open.type = "button";
   open.className = "govuk-button govuk-button--secondary";
-  open.textContent = "Change the copy: cover, cut, size";
+  open.textContent = phrase("Change the copy: cover, cut, size");
   const hidden = open.appendChild(document.createElement("span"));
   hidden.className = "govuk-visually-hidden";
-  hidden.textContent = ` of ${section.dataset.name}`;
+  hidden.textContent = phrase(" of {name}", { name: section.dataset.name });
   open.addEventListener("click", () => { open.hidden = true; editor.open(); });
   section.querySelector(".bc-plain").replaceWith(open);
   const before = kept(`edit.${number}`);
@@ -77,7 +78,7 @@ class Editor {
     this.stage = this.root.querySelector(".bc-editor__stage");
     const image = this.stage.querySelector("img");
     image.src = this.picture.src;
-    image.alt = `The picture ${this.section.dataset.name}, to put boxes on`;
+    image.alt = phrase("The picture {name}, to put boxes on", { name: this.section.dataset.name });
     image.width = this.picture.width;
     image.height = this.picture.height;
     this.list = this.root.querySelector(".bc-editor__list");
@@ -142,7 +143,7 @@ class Editor {
 
   node(name) { return this.stage.querySelector(`[data-box="${name}"]`); }
 
-  title(name) { return name === "crop" ? "Part to keep" : `Area ${name + 1}`; }
+  title(name) { return name === "crop" ? phrase("Part to keep") : phrase("Area {number}", { number: name + 1 }); }
 
   draw() {
     for (const old of this.stage.querySelectorAll(".bc-box")) old.remove();
@@ -206,8 +207,8 @@ class Editor {
       node.style[part] = `${shares[part] * 100}%`;
       row.querySelector(`[data-part=${part}]`).value = String(Math.round(shares[part] * 1000) / 10);
     }
-    const said = PARTS.map((part) => `${part} ${Math.round(shares[part] * 100)} %`).join(", ");
-    node.setAttribute("aria-label", `${this.title(name)}: ${said}. Arrow keys move it, Shift and arrow keys change its size, Delete removes it.`);
+    const said = PARTS.map((part) => `${phrase(part)} ${Math.round(shares[part] * 100)} %`).join(", ");
+    node.setAttribute("aria-label", phrase("{title}: {said}. Arrow keys move it, Shift and arrow keys change its size, Delete removes it.", { title: this.title(name), said }));
   }
 
   key(event, name) {
@@ -289,7 +290,7 @@ class Editor {
     clearTimeout(this.timer);
     this.asking?.abort();
     this.section.querySelector("[data-made]").classList.add("bc-old");
-    this.status.textContent = "Making the copy and checking it…";
+    this.status.textContent = phrase("Making the copy and checking it…");
     this.timer = setTimeout(() => this.ask(), pause);
   }
 
@@ -309,7 +310,7 @@ class Editor {
       if (!response.ok) throw new Error(await explain(response));
       this.put(await response.text());
     } catch (error) {
-      if (!asking.signal.aborted) this.failed(error instanceof TypeError ? "The service could not be reached, or the file was moved or changed." : error.message);
+      if (!asking.signal.aborted) this.failed(error instanceof TypeError ? phrase("The service could not be reached, or the file was moved or changed.") : error.message);
     }
     return undefined;
   }
@@ -326,11 +327,11 @@ class Editor {
   }
 
   failed(why) {
-    this.status.textContent = `The copy shown is an older one. ${why} `;
+    this.status.textContent = phrase("The copy shown is an older one. {why} ", { why });
     const again = this.status.appendChild(document.createElement("button"));
     again.type = "button";
     again.className = "govuk-button govuk-button--secondary";
-    again.textContent = "Try again";
+    again.textContent = phrase("Try again");
     again.addEventListener("click", () => this.refresh(0));
   }
 
@@ -339,7 +340,7 @@ class Editor {
     this.status.textContent = "";
     const label = this.status.appendChild(document.createElement("label"));
     label.className = "govuk-label";
-    label.textContent = `To get the copy, choose ${this.section.dataset.name} again: the page was reloaded, and nothing is kept on the service. `;
+    label.textContent = phrase("To get the copy, choose {name} again: the page was reloaded, and nothing is kept on the service. ", { name: this.section.dataset.name });
     const input = label.appendChild(document.createElement("input"));
     input.type = "file";
     input.className = "govuk-file-upload";

@@ -1,5 +1,7 @@
 // The error summary and the messages beside fields, as the server would show them; they go when what was wrong is right.
 
+import { phrase } from "./words.js";
+
 /** Show problems on the first page: each is {text, target}, target the id that its line in the summary leads to. */
 export function showProblems(problems, { focus = true } = {}) {
   clearProblems();
@@ -8,7 +10,7 @@ export function showProblems(problems, { focus = true } = {}) {
   summary.tabIndex = -1;
   const alert = summary.appendChild(element("div"));
   if (focus) alert.setAttribute("role", "alert");
-  alert.append(element("h2", "govuk-error-summary__title", "There is a problem"));
+  alert.append(element("h2", "govuk-error-summary__title", phrase("There is a problem")));
   const list = alert.appendChild(element("div", "govuk-error-summary__body")).appendChild(element("ul", "govuk-list govuk-error-summary__list"));
   for (const { text, target } of problems) {
     const link = list.appendChild(element("li")).appendChild(element("a", "", text));
@@ -21,11 +23,11 @@ export function showProblems(problems, { focus = true } = {}) {
 
   const message = element("p", "govuk-error-message");
   message.id = "pictures-error";
-  message.append(element("span", "govuk-visually-hidden", "Error: "), problems[0].text);
+  message.append(element("span", "govuk-visually-hidden", phrase("Error: ")), problems[0].text);
   document.getElementById("pictures-hint").after(message);
   document.getElementById("upload-group").classList.add("govuk-form-group--error");
   field().setAttribute("aria-describedby", "pictures-hint pictures-error");
-  if (!document.title.startsWith("Error: ")) document.title = `Error: ${document.title}`;
+  if (!document.title.startsWith(phrase("Error: "))) document.title = phrase("Error: ") + document.title;
   if (!focus) return;
   summary.focus();
   window.scrollTo(0, 0);
@@ -40,7 +42,7 @@ export function clearProblems() {
   document.getElementById("upload-group").classList.remove("govuk-form-group--error");
   field().setAttribute("aria-describedby", "pictures-hint");
   field().classList.remove("govuk-file-upload--error");
-  document.title = document.title.replace(/^Error: /, "");
+  document.title = document.title.replace(phrase("Error: "), "");
 }
 
 /** Whether a problem is shown on the first page. */
@@ -60,10 +62,10 @@ export async function explain(response) {
   const problem = await response.json().catch(() => null);
   if (response.status === 413) {
     return problem
-      ? "The picture is too large. Save a smaller copy and try again."
-      : "Something between this computer and the service refuses a file of this size. Save a smaller copy, or ask the team that runs the service to raise the limit of its proxy.";
+      ? phrase("The picture is too large. Save a smaller copy and try again.")
+      : phrase("Something between this computer and the service refuses a file of this size. Save a smaller copy, or ask the team that runs the service to raise the limit of its proxy.");
   }
-  if ([429, 503].includes(response.status)) return "The service is busy. Wait a little and try again.";
-  if ([502, 504].includes(response.status)) return "The service does not answer its proxy. Wait a little and try again.";
-  return problem?.detail || "The service had a problem. Try again.";
+  if ([429, 503].includes(response.status)) return phrase("The service is busy. Wait a little and try again.");
+  if ([502, 504].includes(response.status)) return phrase("The service does not answer its proxy. Wait a little and try again.");
+  return problem?.detail || phrase("The service had a problem. Try again.");
 }

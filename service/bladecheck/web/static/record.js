@@ -3,6 +3,7 @@
 import { forget, keep, kept } from "./kept.js";
 import { mark } from "./leaving.js";
 import { show, view, wanted } from "./views.js";
+import { phrase } from "./words.js";
 
 /** Take over the way to the record; `enhance` is called with each new piece of the page. */
 export function enhanceRecord(enhance) {
@@ -39,7 +40,7 @@ async function send(form, enhance, submitter) {
     if (view(name).hidden) show(name);
     else reopen(name);
   } catch (error) {
-    say(form, error instanceof TypeError ? "The service could not be reached. Nothing was lost: try again." : error.message);
+    say(form, error instanceof TypeError ? phrase("The service could not be reached. Nothing was lost: try again.") : error.message);
   } finally {
     delete form.dataset.sending;
   }
@@ -49,7 +50,7 @@ function problem(text) {
   try {
     return JSON.parse(text).detail;
   } catch {
-    return "The service had a problem. Nothing was lost: try again.";
+    return phrase("The service had a problem. Nothing was lost: try again.");
   }
 }
 

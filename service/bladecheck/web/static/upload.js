@@ -7,12 +7,13 @@ import { forget, forgetFiles, keep, keepFile, kept } from "./kept.js";
 import { mark } from "./leaving.js";
 import { element, explain, showProblems } from "./problems.js";
 import { entitle, show, view, wanted } from "./views.js";
+import { phrase, pictures } from "./words.js";
 
 const AT_ONCE = 2;
 const MOST_TRIES = 6;
 const LONGEST_WAIT = 30;
 const NOT_CHECKED = "Not checked";
-const ORDER = [["Hold", "to hold"], ["Check", "to check"], ["Cannot judge", "not judged"], [NOT_CHECKED, "not checked"], ["Clear", "clear"]];
+const ORDER = [["Hold", "{count} to hold"], ["Check", "{count} to check"], ["Cannot judge", "{count} not judged"], [NOT_CHECKED, "{count} not checked"], ["Clear", "{count} clear"]];
 
 /** Take over the form: `form` is the upload form, `enhance` is called with each new piece of the page. */
 export function enhanceUpload(form, enhance) {
@@ -51,7 +52,7 @@ function restore(form, enhance) {
     const place = { row: addRow(page.queue, name, same), slot: page.cards.appendChild(document.createElement("div")), word: null };
     const html = kept(`card.${number}`);
     if (html) fill(place, html, enhance);
-    else fail(place, "The page was reloaded before this picture was checked. Choose it again.");
+    else fail(place, phrase("The page was reloaded before this picture was checked. Choose it again."));
     return place;
   });
   inOrder(page, places);
@@ -67,11 +68,11 @@ function restore(form, enhance) {
 function offer(page) {
   const note = document.createElement("div");
   note.className = "govuk-inset-text";
-  note.append(`The answers of the last check (${page.title.textContent.replace(" checked", "")}) are still in this tab. `);
-  const again = note.appendChild(element("button", "govuk-button govuk-button--secondary", "Show them"));
+  note.append(phrase("The answers of the last check ({many}) are still in this tab. ", { many: pictures(page.queue.children.length) }));
+  const again = note.appendChild(element("button", "govuk-button govuk-button--secondary", phrase("Show them")));
   again.type = "button";
   again.addEventListener("click", () => show("results"));
-  const gone = note.appendChild(element("button", "govuk-button govuk-button--secondary", "Forget them"));
+  const gone = note.appendChild(element("button", "govuk-button govuk-button--secondary", phrase("Forget them")));
   gone.type = "button";
   gone.addEventListener("click", () => { startAfresh(); note.remove(); });
   note.id = "kept-answers";
@@ -108,9 +109,9 @@ function inOrder(page, places) {
 }
 
 function finishedTitle(places) {
-  const many = places.length === 1 ? "1 picture" : `${places.length} pictures`;
+  const many = pictures(places.length);
   const missing = places.filter(({ word }) => word === NOT_CHECKED).length;
-  return missing ? `${places.length - missing} of ${many} checked` : `${many} checked`;
+  return missing ? phrase("{done} of {many} checked", { done: places.length - missing, many }) : phrase("{many} checked", { many });
 }
 
 /** Keep an answer for a reload, without the copy's file, which would not fit; it is asked for again then. */
@@ -153,7 +154,7 @@ async function checkAll(form, files, same, enhance) {
   progress.className = "bc-progress";
   progress.max = files.length;
   progress.value = 0;
-  progress.setAttribute("aria-label", "Pictures checked");
+  progress.setAttribute("aria-label", phrase("Pictures checked"));
   page.summary.before(progress);
   const rest = page.queue.parentElement.appendChild(element("button", "govuk-button govuk-button--secondary", ""));
   rest.type = "button";
@@ -161,34 +162,35 @@ async function checkAll(form, files, same, enhance) {
   say();
 
   function say() {
-    const many = files.length === 1 ? "1 picture" : `${files.length} pictures`;
+    const many = pictures(files.length);
     const missing = places.filter(({ word }) => word === NOT_CHECKED);
     const done = places.filter(({ word }) => word).length - missing.length;
     const finished = done + missing.length === files.length;
     if (finished) inOrder(page, places);
-    page.title.textContent = finished ? finishedTitle(places) : `Checking ${many}`;
-    page.summary.textContent = finished ? counted(places) : `${done} of ${many} done${missing.length ? `, ${missing.length} not checked` : ""}.`;
+    page.title.textContent = finished ? finishedTitle(places) : phrase("Checking {many}", { many });
+    page.summary.textContent = finished ? counted(places)
+      : phrase(missing.length ? "{done} of {many} done, {missing} not checked." : "{done} of {many} done.", { done, many, missing: missing.length });
     entitle("results");
     progress.value = done;
     progress.hidden = finished;
     page.record.hidden = !page.cards.querySelector("[name=sealed]");
     rest.hidden = !finished || missing.length < 2;
-    rest.textContent = `Try all ${missing.length} again that were not checked`;
+    rest.textContent = phrase("Try all {count} again that were not checked", { count: missing.length });
     if (finished) mark("checking", false);
   }
 
   async function work(index) {
     const place = places[index];
     place.word = null;
-    place.row.state("Checking", "waiting");
+    place.row.state(phrase("Checking"), "waiting");
     const answer = await send(form.dataset.pictureUrl, files[index], index + 1);
     if (answer.html) {
       keepCard(index + 1, answer.html);
       fill(place, answer.html, enhance);
     } else if (answer.gone) {
-      fail(place, answer.problem, { label: "Choose it again", act: () => chooseAgain(index) });
+      fail(place, answer.problem, { label: phrase("Choose it again"), act: () => chooseAgain(index) });
     } else {
-      fail(place, answer.problem, { label: "Try again", act: () => again(index) });
+      fail(place, answer.problem, { label: phrase("Try again"), act: () => again(index) });
     }
     say();
   }
@@ -240,7 +242,7 @@ async function send(url, file, position) {
       response = await fetch(`${url}?position=${position}`, { method: "POST", body });
     } catch {
       if (!await isReadable(file)) return { gone: true, problem: `${gone(file.name)}.` };
-      return { problem: "The service could not be reached. The picture may be too large, or the connection is lost." };
+      return { problem: phrase("The service could not be reached. The picture may be too large, or the connection is lost.") };
     }
     if (response.ok) return { html: await response.text() };
     const again = [429, 503].includes(response.status) && tries < MOST_TRIES;
@@ -267,29 +269,29 @@ function addRow(queue, name, same) {
   row.className = "bc-queue__row";
   let label = row.appendChild(element("span", "bc-queue__name", name));
   const state = row.appendChild(element("span", "bc-queue__state"));
-  if (same) row.append(element("p", "bc-queue__note", `The same picture as ${same}`));
+  if (same) row.append(element("p", "bc-queue__note", phrase("The same picture as {name}", { name: same })));
   const say = (word, style) => state.replaceChildren(element("span", `bc-state bc-state--${style}`, word));
   const clear = () => { for (const one of row.querySelectorAll(".bc-queue__problem, .bc-queue__again")) one.remove(); };
   const made = {
     node: row,
     state: say,
-    wait() { clear(); say("Waiting", "waiting"); },
+    wait() { clear(); say(phrase("Waiting"), "waiting"); },
     rename(other) { name = other; label.textContent = other; },
     finish(anchor, word, style) {
       const link = element("a", "govuk-link bc-queue__name", name);
       link.href = `#${anchor}`;
       label.replaceWith(link);
       label = link;
-      say(word, style);
+      say(phrase(word), style);
     },
     fail(problem, way) {
-      say(NOT_CHECKED, "unknown");
+      say(phrase(NOT_CHECKED), "unknown");
       row.append(element("p", "govuk-error-message bc-queue__problem", problem));
       if (!way) return;
       const button = row.appendChild(element("button", "govuk-button govuk-button--secondary bc-queue__again", way.label));
       button.type = "button";
-      button.append(element("span", "govuk-visually-hidden", ` to check ${name}`));
-      button.addEventListener("click", () => { if (way.label === "Try again") clear(); way.act(); });
+      button.append(element("span", "govuk-visually-hidden", phrase(" to check {name}", { name })));
+      button.addEventListener("click", () => { if (way.label === phrase("Try again")) clear(); way.act(); });
     },
   };
   made.wait();
@@ -298,5 +300,5 @@ function addRow(queue, name, same) {
 
 function counted(places) {
   const count = (word) => places.filter((place) => place.word === word).length;
-  return ORDER.filter(([word]) => count(word)).map(([word, said]) => `${count(word)} ${said}`).join(", ") + ".";
+  return ORDER.filter(([word]) => count(word)).map(([word, said]) => phrase(said, { count: count(word) })).join(", ") + ".";
 }

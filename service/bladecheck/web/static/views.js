@@ -1,6 +1,8 @@
 // The start page holds its later stages too: start, results, record, finished. One shows at a time, and Back and
 // Forward go between them, so that no stage has to be made anew. The page itself is never left for them.
 
+import { phrase } from "./words.js";
+
 /** The view of that name, made empty if there is none yet. */
 export function view(name) {
   const found = document.querySelector(`[data-view="${name}"]`);
@@ -32,7 +34,7 @@ export function entitle(name) {
   const shown = view(name);
   if (shown.hidden) return;
   const title = shown.dataset.title || shown.querySelector("h1")?.textContent.trim();
-  document.title = `${shown.querySelector(".govuk-error-summary") ? "Error: " : ""}${title} – Bladecheck`;
+  document.title = `${shown.querySelector(".govuk-error-summary") ? phrase("Error: ") : ""}${title} – Bladecheck`;
 }
 
 /** Follow Back and Forward. A link to a place within a view is a step too: it stays in that view. */
