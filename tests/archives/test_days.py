@@ -105,3 +105,28 @@ def test_a_midnight_of_a_workbook_is_a_day(tmp_path: Path) -> None:
     book.save(tmp_path / "t.xlsx")
     with open_archive(tmp_path / "t.xlsx") as archive:
         assert list(map(told, archive.items())) == [("2024-05-01 00:00:00", "day"), ("2024-04-30 23:10:00", "field")]
+
+
+def test_months_that_a_spreadsheet_took_for_days_are_suspected(tmp_path: Path) -> None:
+    """American dates, opened by an Excel that puts the day first: what it could read is turned, the rest stays text."""
+    openpyxl = pytest.importorskip("openpyxl")
+    for late in (False, True):
+        book = openpyxl.Workbook()
+        book.active.append(("date", "image_url"))
+        for day in range(1, 32):
+            turned = day <= 12 or late
+            date = datetime(2024, 1 if late else day, day if late else 1) if turned else f"01/{day}/2024"
+            book.active.append((date, f"https://example.org/{day}.jpg"))
+        book.save(tmp_path / "t.xlsx")
+        with open_archive(tmp_path / "t.xlsx") as archive:
+            assert len(list(archive.items())) == 31
+            assert any("took the month for the day" in warning for warning in archive.warnings) is not late
+
+
+def test_a_column_of_dates_is_known_by_its_cells(tmp_path: Path) -> None:
+    """Unless its name says that they are of something else."""
+    picture = "https://example.org/a.jpg"
+    (item,), _ = read(tmp_path, "when,likes,image_url", f"2024-04-30 23:10,20240501,{picture}")
+    assert told(item) == ("2024-04-30 23:10:00", "field")
+    (item,), _ = read(tmp_path, "downloaded,user joined,image_url", f"2024-04-30 23:10,2012-01-01,{picture}")
+    assert told(item) == ("None", "none")

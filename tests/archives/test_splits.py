@@ -150,3 +150,8 @@ def test_the_same_posts_in_several_formats(data: st.DataObject) -> None:
         assert rows(*data.draw(st.permutations(paths))) == wanted
         some = data.draw(st.lists(st.sampled_from(paths), min_size=2, unique=True))
         assert len(rows(*some)) == len(posts)
+
+
+def test_the_folder_of_all_samples_holds_what_they_hold() -> None:
+    folders = sorted(path for path in SAMPLES.iterdir() if path.is_dir())
+    assert rows(SAMPLES) == rows(*folders) == rows(*reversed(folders))

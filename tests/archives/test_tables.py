@@ -289,6 +289,23 @@ def test_an_order_of_dates_that_nothing_tells_is_asked_for(tmp_path: Path) -> No
     assert months(either) == ({"2024-05": 1, "2024-06": 1}, {})
 
 
+def test_the_choice_of_an_order_is_for_tables_that_do_not_tell(make_folder: Make) -> None:
+    """A British and an American table, and one that may be either."""
+
+    def table(*dates: str) -> str:
+        return "date,media_url\n" + "".join(f"{date},{URL}?{date}\n" for date in dates)
+
+    folder = make_folder({
+        "uk.csv": table(*(f"{day}/05/2024" for day in range(12, 20))),
+        "us.csv": "when posted,media_url\n" + table(*(f"05/{day}/2024" for day in range(12, 20))).partition("\n")[2],
+        "either.csv": "created at,media_url\n" + table("06/05/2024", "07/05/2024").partition("\n")[2],
+    })  # fmt: skip
+    assert months(folder, mapping={"month_first": False})[0] == {"2024-05": 18}
+    found, order = months(folder, mapping={"month_first": True})
+    assert found == {"2024-05": 16, "2024-06": 1, "2024-07": 1}
+    assert "your choice is for tables that do not tell" in order["date in uk.csv"]
+
+
 def test_dates_that_cannot_be_read_are_said(tmp_path: Path) -> None:
     table = tmp_path / "t.csv"
     dates = ("2024-05-01", "13.04.24 10:00", "last week", "", "NaN")

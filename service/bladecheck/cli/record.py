@@ -1,9 +1,11 @@
-"""`bladecheck record`: tell whether a record is what was once made, and make the key that signs them."""
+"""`bladecheck record`: verify a record, make the key that signs them, make labels of what was corrected."""
 
 from __future__ import annotations
 
+import csv
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,7 +20,7 @@ SAID = {
     "not verified": "It is signed; give the force's key with --key to verify that.",
     "unsigned": "It is unsigned: whoever can edit a file can also make a new fingerprint. Compare it with the paper.",
 }
-app = typer.Typer(no_args_is_help=True, help="Verify a record that the page made, or make the key that signs records.")
+app = typer.Typer(no_args_is_help=True, help="Records that the page made: verify, sign, or learn from them.")
 
 
 @app.command()
@@ -45,10 +47,51 @@ def verify(
     return 0 if found.good else MISMATCH
 
 
+@app.command()
+def labels(
+    files: Annotated[list[Path], typer.Argument(metavar="RECORD...", help="Records as data (JSON).")],
+    pictures: Annotated[list[Path], typer.Option(metavar="DIR", help="Folder with the pictures; may be repeated.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="CSV of path,label to write, as `adapt` takes it.")],
+) -> int:
+    """Write what people said of wrong answers as labels for `bladecheck adapt`; exit code 2 if a picture is not found.
+
+    Pictures are found by their fingerprint, whatever they are called now. Altered records are refused.
+
+    Examples:
+
+        bladecheck record labels records/*.json --pictures posted/ -o labels.csv
+    """
+    from bladecheck.core.learning import corrections
+
+    found = corrections.corrected((str(file), _unaltered(file)) for file in files)
+    at = corrections.files(found, pictures)
+    try:
+        with out.open("x", newline="", encoding="utf-8") as stream:
+            table = csv.writer(stream)
+            table.writerow(("path", "label"))
+            for digest, path in at.items():
+                label = "knife" if found[digest].knife else "other"
+                table.writerow((os.path.relpath(path, out.parent), label))
+    except OSError as error:
+        raise RecordError(f"{str(out)!r} can't be written: {error.strerror}.") from error
+    missing = sorted(one.name for digest, one in found.items() if digest not in at)
+    print(f"{len(at)} labelled in {out}.")
+    if missing:
+        print(f"Not below the folders, or changed since: {', '.join(missing)}.")
+    return MISMATCH if missing else 0
+
+
 @app.command("new-key")
 def new_key() -> None:
     """Print a new key. Put it in a file that only the service can read, and set BLADECHECK_RECORD_KEY to its path."""
     print(record.new_key())
+
+
+def _unaltered(path: Path) -> dict[str, Any]:
+    made = record.read(_read(path))
+    if not record.verify(made).unaltered:
+        raise RecordError(f"{str(path)!r} was altered since it was made: leave it out.")
+    return made
 
 
 def _read(path: Path) -> bytes:

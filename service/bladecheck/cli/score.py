@@ -201,7 +201,8 @@ def _announce(opened: Archive, found: Found) -> None:
     borrowed = f" (of remote ones, {found.remote_reposts:,} of reposts)" if found.remote_reposts else ""
     print(f"  {found.rows:,} row{'' if found.rows == 1 else 's'}: {_words(dict(found.by_status))}{borrowed}.")
     for meaning, column in found.mapping.items():
-        print(f"  {meaning} is taken from column {column!r} (--mapping {meaning}=COLUMN to change)")
+        columns = " and ".join(map(repr, column.split(", ")))
+        print(f"  {meaning} is taken from column {columns} (--mapping {meaning}=COLUMN to change)")
     for column, why in found.order.items():
         print(f"  Dates of column {column} are taken {why} (--mapping month_first=true or false to change)")
     for warning in opened.warnings:

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from bladecheck.archives import open_archive
 from bladecheck.core import policy_file
@@ -79,14 +79,39 @@ def test_in_a_browser_the_answer_to_a_video_is_as_usable_as_any(page: Page, site
     (tmp_path / "danger.mp4").write_bytes(film(DANGER, size=(320, 240)))
     page.set_viewport_size({"width": 320, "height": 640})
     page.goto(site)
-    page.set_input_files("input[type=file]", [tmp_path / "danger.mp4"])
+    frames = [draw(GREEN), draw(RED)]
+    (tmp_path / "moving.gif").write_bytes(encode(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+    page.set_input_files("input[type=file]", [tmp_path / "danger.mp4", tmp_path / "moving.gif"])
     page.get_by_role("button", name="Check pictures").click()
+    page.locator("#results-title", has_text="2 pictures checked").wait_for()
     page.get_by_text("This is the frame at 0:01.").wait_for()
-    page.get_by_label("Show the picture").check()
+    page.get_by_label("Show the picture").first.check()
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     assert Axe().run(page, options=RULES).violations_count == 0
+    hand_over(page, tmp_path / "handed.json")
+    page.goto(f"{site}/record/open")
+    page.get_by_label("Record as data").set_input_files(tmp_path / "handed.json")
+    page.get_by_label("Its pictures and copies").set_input_files([tmp_path / "danger.mp4", tmp_path / "moving.gif"])
+    page.get_by_role("button", name="Open the record").click()
+    captions = page.locator(".bc-entry figcaption")
+    expect(captions).to_have_text(
+        [re.compile("frame at 0:01.*play the file"), re.compile("first frame: play the file")]
+    )
+    page.get_by_role("button", name="Approve").click()
+    page.locator(".govuk-error-summary").wait_for()
+    assert Axe().run(page, options=RULES).violations_count == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def hand_over(page: Page, path: Path) -> None:
     page.get_by_role("button", name="Make a record").click()
-    page.get_by_role("heading", name="record").first.wait_for()
+    for number in (1, 2):
+        page.locator(f"[name=outcome-{number}][value=not_posted]").check()
+    page.locator("#decider").fill("Bea Example")
+    page.get_by_role("button", name="Hand over for approval").click()
+    with page.expect_download() as found:
+        page.get_by_role("link", name="Download as data (JSON)").click()
+    path.write_bytes(Path(found.value.path()).read_bytes())
 
 
 def test_the_first_page_and_help_say_what_may_be_sent(http: httpx2.Client) -> None:

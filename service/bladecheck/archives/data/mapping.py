@@ -33,6 +33,14 @@ TEXT_LIKE = re.compile(r"(?<!alt)(?<!image)(?:text|caption)$")
 # Columns with pictures of accounts.
 NO_POSTS = re.compile(r"profile|avatar|banner|icon|logo|header|background|author|user|cover", re.I)
 PATH_SPLIT = re.compile(r"[;|,\n]")
+# Columns with the date of something else than the post, and those that say that theirs is the post's.
+OTHER_DATE = re.compile(
+    r"user|author|account|profile|join|collect|retriev|download|scrap|archiv|updat|modif|edit|crawl|import|birth|expir",
+    re.I,
+)
+WRITTEN_DATE = re.compile(
+    rf"^(?!.*(?:{OTHER_DATE.pattern})).*(?:date|time|creat|post|publish|tweet|utc|universal)", re.I
+)
 URL_SPLIT = re.compile(r"[\s,;|]+(?=https?://)", re.I)
 URL_IN_LIST = re.compile(r"https?://[^\s\"'\]]+?(?=[\"'\]\s]|,\s|,?$)", re.I)
 
@@ -294,6 +302,8 @@ def _ranked(table: Table, meaning: str) -> list[str]:
     if meaning == "text":
         # Names such as LinkText, where there is none of the usual ones.
         named += [c for c in table.header if c not in named and TEXT_LIKE.search(_plain(c))]
+    if meaning == "date":
+        named += [c for c in table.header if c not in named and not OTHER_DATE.search(c) and _holds_dates(table, c)]
     if meaning in ("url", "path", "post_url"):
         named += [column for column in table.header if column not in named]
     return named
@@ -319,6 +329,12 @@ def _holds_paths(table: Table, column: str) -> bool:
     cells = _cells(table, column)
     found = sum(all(map(_is_medium, paths_in(cell))) and not urls_in(cell) for cell in cells)
     return bool(cells) and found * 2 >= len(cells)
+
+
+def _holds_dates(table: Table, column: str) -> bool:
+    """Whether every cell is a date, written as one: numbers alone may be anything."""
+    cells = [cell_text(cell) for cell in _cells(table, column)]
+    return bool(cells) and all(parse_date(cell) and not cell.replace(".", "").isdigit() for cell in cells)
 
 
 def _fits(table: Table, column: str, meaning: str) -> bool:

@@ -15,6 +15,9 @@ from bladecheck.archives.values import EXACT_DIGITS
 
 CLOCK = re.compile(r"^\d{1,2}:\d\d(:\d\d)?(\.\d+)?\s*([AaPp]\.?[Mm]\.?)?\s*([A-Z]{1,4}|[+-]\d\d:?\d\d)?$")
 CLOCK_NAME = re.compile(r"time|hour|clock|utc", re.I)
+DAYS_LIKE_MONTHS = 12
+# So many dates without a day above 12 are not of chance: (12/31) ** 5 is under 1 %.
+FEWEST_TURNED = 5
 NEAR = timedelta(hours=36)
 # So unlikely by chance that ids ending in zeros are taken for what Excel leaves of longer ones.
 UNLIKELY = 0.01
@@ -30,6 +33,7 @@ class Survey:
         either: numeric dates that can be read both ways.
         fits_day, fits_month: of those, how many agree with the date in the post's id, or in a column of ISO dates,
             in this reading alone.
+        early, late: dates that can be read one way only by their form (2024-05-01), of days up to 12 and above.
         dated, far: dates beside a date in the post's id, and how many are more than 36 hours from it.
         ids, zeros: long ids, and how many end in zeros after their 15th digit.
         chance: the sum over the ids of the chance of such an end.
@@ -40,6 +44,8 @@ class Survey:
     either: int = 0
     fits_day: int = 0
     fits_month: int = 0
+    early: int = 0
+    late: int = 0
     dated: int = 0
     far: int = 0
     ids: int = 0
@@ -50,7 +56,11 @@ class Survey:
     def date(self, cell: str, id_date: datetime | None, others: Sequence[datetime]) -> None:
         """Takes in one cell of the date column, the date in the post's id, and those of ISO columns of the row."""
         parts = numeric_parts(cell)
-        if parts is None or parts[0] == parts[1]:
+        if parts is None:
+            moment = parse_date(cell)
+            self.early += moment is not None and moment.day <= DAYS_LIKE_MONTHS
+            self.late += moment is not None and moment.day > DAYS_LIKE_MONTHS
+        elif parts[0] == parts[1]:
             pass
         elif parts[0] > 12:
             self.day_first += 1
@@ -77,9 +87,15 @@ class Survey:
 
     def add(self, other: Survey) -> None:
         """Takes in what another table of the same make shows."""
-        for name in ("day_first", "month_first", "either", "fits_day", "fits_month", "dated", "far"):
+        for name in ("early", "late", "day_first", "month_first", "either", "fits_day", "fits_month", "dated", "far"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.example = self.example or other.example
+
+    @property
+    def turned(self) -> bool:
+        """Whether a spreadsheet likely took days for months: some dates it left as text, and in all others it could."""
+        left = self.day_first + self.month_first
+        return bool(left and self.early >= FEWEST_TURNED and not self.late)
 
     @property
     def rounded(self) -> bool:
@@ -91,6 +107,11 @@ class Survey:
         rate = self.chance / self.ids
         below = sum(comb(self.ids, k) * rate**k * (1 - rate) ** (self.ids - k) for k in range(self.zeros))
         return bool(1 - below < UNLIKELY)
+
+    @property
+    def telling(self) -> int:
+        """How many dates tell in which order all are."""
+        return max(self.fits_day, self.fits_month) or self.day_first + self.month_first
 
     def order(self) -> tuple[bool | None, str]:
         """Whether the month comes first (None: it can't be told), and why, in words ("": no matter)."""
@@ -183,5 +204,6 @@ def raw_cell(row: Sequence[str], at: dict[str, int], column: str | None) -> str:
 
 def joined_cell(row: Sequence[str], at: dict[str, int], column: str | None) -> str:
     """The text of a column's cell, or of several, such as a date's and its time's, with a blank between."""
-    parts = (cell_text(raw_cell(row, at, part)) for part in (column or "").split("+"))
-    return " ".join(part for part in parts if part)
+    if not column or "+" not in column:
+        return cell_text(raw_cell(row, at, column))
+    return " ".join(cell for part in column.split("+") if (cell := cell_text(raw_cell(row, at, part))))

@@ -16,7 +16,7 @@ from bladecheck.core import record
 from bladecheck.errors import PictureError, RecordError
 from bladecheck.web import uploads
 from bladecheck.web.disconnect import attend
-from bladecheck.web.pages import approval, previews, seals
+from bladecheck.web.pages import approval, cards, previews, seals
 from bladecheck.web.pages.check import MOST
 from bladecheck.web.pages.record_fields import Fields, approver, approver_errors, filled
 from bladecheck.web.pages.record_page import finished, refused, shown
@@ -108,7 +108,7 @@ async def _read(request: Request) -> Waiting:
     for name, content in files:
         digest = hashlib.sha256(content).hexdigest()
         if digest in known:
-            seen[digest] = await _small(request, content)
+            seen[digest] = await _small(request, content, known[digest])
         else:
             unknown.append(name)
     return Waiting(handed, seen, given, tuple(name for name, _ in files), tuple(unknown), bool(token))
@@ -129,21 +129,23 @@ def _handed_over(request: Request, data: bytes) -> dict[str, Any]:
     return handed
 
 
-def _fingerprints(handed: Mapping[str, Any]) -> set[str]:
-    """Of every picture and copy that a record is about."""
-    return {
-        one
-        for item in handed["pictures"]
-        for one in (item["result"]["image"].get("sha256"), (item["copy"] or {}).get("sha256"))
-        if one
-    }
+def _fingerprints(handed: Mapping[str, Any]) -> dict[str, float | None]:
+    """Of every picture and copy that a record is about; with the time of the frame that decided, for a video."""
+    found: dict[str, float | None] = {}
+    for item in handed["pictures"]:
+        found[item["result"]["image"].get("sha256") or ""] = item["result"].get("video", {}).get("frame_at")
+        found[(item["copy"] or {}).get("sha256") or ""] = None
+    found.pop("", None)
+    return found
 
 
-async def _small(request: Request, data: bytes) -> str:
-    """A small picture to look at, as a data: URI; empty for a file of the record that can't be shown (a video, say)."""
+async def _small(request: Request, data: bytes, frame_at: float | None) -> str:
+    """A small picture to look at, as a data: URI; empty for a file of the record that can't be shown here."""
     limits = request.app.state.settings.limits
     workers: Workers = request.app.state.workers
     try:
+        if frame_at is not None:
+            data = await attend(request, workers.run(cards.frame, data, frame_at, limits))
         return (await attend(request, workers.run(previews.preview, data, None, limits))).picture
     except PictureError:
         return ""
@@ -177,6 +179,6 @@ def _form(request: Request, waiting: Waiting, errors: Sequence[PageProblem]) -> 
         moment=seals.seal("moment", {"at": now}, site.key),
         seen=[seals.seal("seen", {"sha256": one, "small": small}, site.key) for one, small in waiting.seen.items()],
         unknown=waiting.unknown,
-        missing=len(_fingerprints(waiting.handed) - set(waiting.seen)),
+        missing=len(_fingerprints(waiting.handed).keys() - waiting.seen.keys()),
         **shown(waiting.handed, waiting.seen),
     )

@@ -114,7 +114,7 @@ async def make(data: bytes, checked: Checked, anchor: str, workers: Workers, lim
     showable = _showable(result)
     if video := result.get("video"):
         # Of a video the frame that decided is shown, with its marks; there is no copy of it to post.
-        still = await _attempt(workers.run(_still, data, video["frame_at"], limits))
+        still = await _attempt(workers.run(frame, data, video["frame_at"], limits))
         data, showable = still or b"", showable and still is not None
     preview = await _attempt(_preview(data, result, workers, limits)) if showable else None
     copy = await _attempt(_copy(data, checked, workers, limits, key)) if showable and not video else None
@@ -190,7 +190,7 @@ async def _preview(data: bytes, result: dict[str, Any], workers: Workers, limits
     return await workers.run(previews.preview, data, evidence, limits)
 
 
-def _still(data: bytes, seconds: float, limits: PictureLimits) -> bytes:
+def frame(data: bytes, seconds: float, limits: PictureLimits) -> bytes:
     """The frame of a video at this time, as a JPEG file.
 
     Raises:

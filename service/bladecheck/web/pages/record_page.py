@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import HTMLResponse
 
+from bladecheck.core.videos.reading import clock
 from bladecheck.web.http_errors import BadInput
 from bladecheck.web.pages import approval, cards, wording
 from bladecheck.web.pages.approval import Checked
@@ -111,10 +112,10 @@ def _entries(made: Mapping[str, Any], seen: Mapping[str, str]) -> list[dict[str,
             *([] if _same(made) else cards.identity(item["result"])),
         ]
         looked_at = [
-            (label, seen[digest])
-            for label, digest in (
-                ("The picture", checked.result["image"].get("sha256", "")),
-                ("The copy", (copy or {}).get("sha256", "")),
+            (*words, seen[digest])
+            for words, digest in (
+                (_named(checked.result), checked.result["image"].get("sha256", "")),
+                (("The copy", "The copy"), (copy or {}).get("sha256", "")),
             )
             if digest in seen
         ]
@@ -122,6 +123,15 @@ def _entries(made: Mapping[str, Any], seen: Mapping[str, str]) -> list[dict[str,
             {"name": item["name"], "answer": wording.answer(item["result"]), "rows": rows, "looked_at": looked_at}
         )
     return entries
+
+
+def _named(result: Mapping[str, Any]) -> tuple[str, str]:
+    """What a checked file is called, and what stands under the picture of it."""
+    if video := result.get("video"):
+        return "The video", f"The video’s frame at {clock(video['frame_at'])}: play the file to see the rest"
+    if result["image"].get("frames", 1) > 1:
+        return "The picture", "Its first frame: play the file to see the rest"
+    return "The picture", "The picture"
 
 
 def _copy_rows(copy: Mapping[str, Any]) -> list[SummaryRow]:
