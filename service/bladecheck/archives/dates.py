@@ -65,10 +65,10 @@ def parse_date(value: object, *, month_first: bool = False) -> datetime | None:
 
 def is_day(value: object) -> bool:
     """Whether a date that can be read tells the day and no time of it."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or ":" in value:
         return False
     text = value.strip()
-    return ":" not in text and not re.fullmatch(r"\d{9,19}(\.\d+)?", text) and not re.search(r"\dT\d", text)
+    return not re.fullmatch(r"\d{9,19}(\.\d+)?", text) and not re.search(r"\dT\d", text)
 
 
 def from_unix(number: float) -> datetime | None:
@@ -101,10 +101,10 @@ def numeric_parts(text: str) -> tuple[int, int] | None:
 
 
 def _written(text: str, month_first: bool) -> datetime | None:
-    # How the pages of X and Nitter write them: 12:30 AM · May 1, 2024, and the other way round.
-    if turned := TIME_FIRST.match(text):
-        text = f"{turned[2]} {turned[1]}"
-    text = BETWEEN.sub(" ", text)
+    if " - " in text or " · " in text or " at " in text:
+        # How the pages of X and Nitter write them: 12:30 AM · May 1, 2024, and the other way round.
+        turned = TIME_FIRST.match(text)
+        text = BETWEEN.sub(" ", f"{turned[2]} {turned[1]}" if turned else text)
     try:
         if match := TWITTER.match(text):
             month, day, hour, minute, second, zone, year = match.groups()

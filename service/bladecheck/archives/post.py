@@ -70,9 +70,10 @@ class Post(Told):
 
 def dated(value: object, x_post_id: str | None = None, **how: bool) -> tuple[datetime | None, str]:
     """A date field's moment and DateSource; where it can't be read or tells the day only, that in an X post's id."""
-    moment, made = parse_date(value, **how), snowflake_date(x_post_id)
+    moment = parse_date(value, **how)
     if moment and not is_day(value):
         return moment, DateSource.FIELD
+    made = snowflake_date(x_post_id)
     # Far from the id's time, the day is that of something else, such as a repost's original; the field is believed.
     if moment and (made is None or abs(made - moment) > NEAR_DAY):
         return moment, DateSource.DAY

@@ -204,5 +204,6 @@ def raw_cell(row: Sequence[str], at: dict[str, int], column: str | None) -> str:
 
 def joined_cell(row: Sequence[str], at: dict[str, int], column: str | None) -> str:
     """The text of a column's cell, or of several, such as a date's and its time's, with a blank between."""
-    parts = (cell_text(raw_cell(row, at, part)) for part in (column or "").split("+"))
-    return " ".join(part for part in parts if part)
+    if not column or "+" not in column:
+        return cell_text(raw_cell(row, at, column))
+    return " ".join(cell for part in column.split("+") if (cell := cell_text(raw_cell(row, at, part))))

@@ -40,7 +40,7 @@ from bladecheck.archives.data.tables import Table, is_ruined, key, open_tables, 
 from bladecheck.archives.dates import parse_date
 from bladecheck.archives.found import is_data_name
 from bladecheck.archives.hosts import platform_called
-from bladecheck.archives.item import Item, MediaType, Place, Status
+from bladecheck.archives.item import DateSource, Item, MediaType, Place, Status
 from bladecheck.archives.names import is_video_name, post_id_in
 from bladecheck.archives.post import (
     Post,
@@ -245,7 +245,8 @@ class _Reading:
         post = self._post(line, row)
         self.source.log.post(repost=post.is_repost)
         alt = text_of(self._cell(row, self.mapping.alt_text))
-        same = self._same(row)
+        known = post.post_id and tells_post(post.platform, post.post_id)
+        same = None if known else self._same(row)
         urls = largest([url for column in _parts(self.mapping.url) for url in urls_in(self._cell(row, column))])
         paths = [path for column in _parts(self.mapping.path) for path in paths_in(self._cell(row, column))]
         self.source.log.account(post.account if not urls and not paths else None)
@@ -256,7 +257,7 @@ class _Reading:
                 item = post.remote(index, url, alt_text=alt)
             elif url and self.joins and item.member:
                 item = _of_two(item, url)
-            yield _known_by_line(item, same, self._size(item))
+            yield _known_by_line(item, same, self._size(item)) if same else item
         for index, found in enumerate(urls[len(paths) :], start=len(paths)):
             url = https(found)
             if url is None or is_film_url(url):
@@ -278,12 +279,13 @@ class _Reading:
         post_id = self._id(line, row) or id_in_url(address)
         written = self._cell(row, self.mapping.date)
         moment, origin = dated(written, post_id if platform == "x" else None, month_first=self.month_first)
-        if written.strip().lower() not in NO_DATE and not parse_date(written, month_first=self.month_first):
+        unread = origin in (DateSource.NONE, DateSource.SNOWFLAKE) and written.strip().lower() not in NO_DATE
+        if unread and not parse_date(written, month_first=self.month_first):
             self._undated += 1
             self._undated_example = self._undated_example or f"such as {written[:40]!r} in line {line}"
         text = text_of(self._cell(row, self.mapping.text))
-        shared, original = flag(self._cell(row, self.mapping.is_repost))
-        quotes, quoted = flag(self._cell(row, self.mapping.is_quote))
+        shared, original = self._flag(row, self.mapping.is_repost)
+        quotes, quoted = self._flag(row, self.mapping.is_quote)
         shares = shares_another(text)
         self._perhaps_shared += shares and platform is None and not shared
         return Post(
@@ -300,9 +302,12 @@ class _Reading:
             original_post_id=original,
             is_quote=quotes if self.mapping.is_quote else None,
             quoted_id=quoted,
-            is_reply=flag(self._cell(row, self.mapping.is_reply))[0] if self.mapping.is_reply else None,
+            is_reply=self._flag(row, self.mapping.is_reply)[0] if self.mapping.is_reply else None,
             extra={"row": line},
         )
+
+    def _flag(self, row: Sequence[str], column: str | None) -> tuple[bool, str | None]:
+        return flag(self._cell(row, column)) if column else (False, None)
 
     def _platform(self, row: Sequence[str]) -> str | None:
         """The platform that was said, that a column names, or, where a column is called after tweets, X."""
@@ -349,7 +354,7 @@ class _Reading:
         return raw_cell(row, self.at, column)
 
     def _cell(self, row: Sequence[str], column: str | None) -> str:
-        return clean(joined_cell(row, self.at, column))
+        return clean(joined_cell(row, self.at, column)) if column else ""
 
 
 def _nearby(source: FileSource, post: Post, index: int, path: str) -> Item:
@@ -379,12 +384,12 @@ def _member(source: Source, table: str, path: str) -> str | None:
     return beside if beside in source else source.find(path, table)
 
 
-def _known_by_line(item: Item, line: str, size: int | None = None) -> Item:
+def _known_by_line(item: Item, line: str | None, size: int | None = None) -> Item:
     """A row whose post no id tells is known by its line, where that has a date or the file is here, of that size.
 
     Without either, equal lines of two tables may be of two posts, and equal names of two files.
     """
-    if item.post_id and (tells_post(item.platform, item.post_id) or (item.platform and item.media_url)):
+    if line is None or (item.post_id and item.platform and item.media_url):
         return item
     if size is None and (item.called or not item.posted_at):
         return item
