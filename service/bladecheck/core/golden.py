@@ -19,8 +19,8 @@ from bladecheck.errors import GoldenMismatch, PictureError
 TOLERANCE = 0.25
 """Of the root mean square, over all scores of a picture, of what their logits differ by. Activations are quantised on
 the fly, so the last digits of a processor's float kernels become whole steps: with base 1.2.2, arithmetic without any
-overflow lay .06 to .14 apart on its golden pictures, single probabilities up to .064. Integer products that overflow lay
-.42 to .91 off (base 1.2.1 without VNNI and with). Pixels of PNG files must match exactly."""
+overflow lay .06 to .14 apart on its golden pictures, single probabilities up to .064. Products that overflow lay .42
+to .91 off (base 1.2.1 without VNNI and with). Pixels of PNG files must match exactly."""
 LEAST = 1e-3
 """Probabilities nearer than that to 0 or 1 count as that: their logits would say much of nothing."""
 
