@@ -20,6 +20,7 @@ from bladecheck.core.taxonomy import Decision
 from bladecheck.core.verdict import Policy, Scores, Seen, decide
 from bladecheck.errors import BrokenPicture, PictureError
 from bladecheck.runs.decide import decided
+from heic_tiles import tiled
 from odd import HEIC, animation, chunk, lossless, lossy, scene
 from tiny import RED, draw, encode
 
@@ -118,6 +119,30 @@ def test_whole_pictures_are_left_alone() -> None:
         whole |= {f"lossless WebP, {name}, {way}": encode(image, "WEBP", lossless=True, method=way) for way in (0, 6)}
     whole |= {f"JPEG {side}": encode(textured((side, 61)), "JPEG", quality=30) for side in range(60, 77)}
     assert [name for name, data in whole.items() if images.load(data).damaged] == []
+
+
+@pytest.mark.parametrize("size", [(192, 128), (140, 70), (129, 128)])
+def test_whole_tiles_of_a_heic_are_left_alone(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where most of a tile lies outside the picture, as in the lowest row of a telephone's."""
+    pytest.importorskip("pi_heif")
+    monkeypatch.setattr(damage, "HEVC_LEAST", 0)
+    data, _ = tiled(2, 3, size)
+    picture = images.load(data)
+    assert (picture.width, picture.height, picture.damaged) == (*size, False)
+
+
+def test_damage_in_any_tile_of_a_heic_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pi_heif")
+    monkeypatch.setattr(damage, "HEVC_LEAST", 0)
+    data, tiles = tiled(2, 3, (192, 128))
+    found: dict[int, Counter[str]] = {}
+    for number, (begin, length) in enumerate(tiles):
+        for at in range(begin + 60, begin + length - 30, 10):
+            garbled = data[:at] + bytes([byte ^ 0x5A for byte in data[at : at + 8]]) + data[at + 8 :]
+            found.setdefault(number, Counter())[outcome(garbled)] += 1
+    assert len(found) == 6
+    assert all(one == found[0] for one in found.values()), "a tile is a tile, wherever it lies"
+    assert found[0]["taken as whole"] <= found[0].total() / 4, found
 
 
 def test_a_jpeg_that_lacks_its_end_marker_only_is_whole() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -103,6 +104,17 @@ def test_what_is_refused(
     assert done.returncode == code
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_taken_port_is_named(bladecheck: Command, tiny_path: Path, tmp_path: Path) -> None:
+    bladecheck("score", fill(tmp_path / "archive", 3), "-o", tmp_path / "run", "--bundle", tiny_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for command in (["wall"], ["review", "--labels", "3"]):
+            done = bladecheck(*command, tmp_path / "run", "--port", str(port))
+            assert done.returncode == 1, done.stderr
+            assert f"port {port}" in done.stderr
+            assert "--port" in done.stderr
 
 
 def test_a_cluster_without_ray_says_what_to_install(tiny_path: Path, tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 """`python -m bladecheck_training prepare|train|evaluate|export|all --config X.toml`, and, of a finished bundle,
-`describe|range|settle BUNDLE` and, of two, `cascade LENDER`."""
+`describe|narrow|range|settle BUNDLE` and, of two, `cascade LENDER`."""
 
 from __future__ import annotations
 
@@ -60,6 +60,11 @@ def settle(config: ConfigPath, folder: Folder) -> None:
     chosen = read(config)
     rows = [row for row in manifest.load(chosen.data) if row.split in ("dev", "police")]
     print(settling.settle(folder, rows, chosen, settling.read_looks(folder, rows)).sha256)
+
+
+@app.command("narrow", help="Keep integer weights within seven bits, which every processor multiplies alike.")
+def narrow(folder: Folder, version: Annotated[str, typer.Option(help="Of the bundle from now on.")]) -> None:
+    print(restate.narrowed(folder, version).sha256)
 
 
 @app.command("range", help="State anew which pictures are like the measured ones; files and identity change.")

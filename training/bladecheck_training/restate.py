@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import onnx
+from onnx import numpy_helper
 from rich.progress import track
 
-from bladecheck.core import bundle
+from bladecheck.core import bundle, weights
 from bladecheck.core.bundle import Bundle
 from bladecheck.core.classifier import Classifier
 from bladecheck.core.golden import replay
@@ -22,6 +23,7 @@ from bladecheck.core.preprocess import prepare
 from bladecheck.core.weights import HEADS
 from bladecheck_training import bundling, card, export, novelty
 from bladecheck_training.bundling import GRAPH_AUTHOR, GRAPH_LICENCE
+from bladecheck_training.vit_graph import LEVELS
 
 LEAST = 100
 """Pictures that a range is fitted to."""
@@ -41,6 +43,40 @@ def describe(folder: Path, version: str | None = None) -> Bundle:
         "description": manifest["summary"],
     })  # fmt: skip
     return written(folder, manifest)
+
+
+def narrowed(folder: Path, version: str) -> Bundle:
+    """Give the integer weights steps of twice the size, so that no processor's product overflows; golden answers anew.
+
+    Bundles before base 1.2.2 used all eight bits, and processors without VNNI cut off sums of two products (vit_graph).
+    Scores change with the rounding: `settle` and `range` state anew what was measured.
+
+    Raises:
+        ValueError: there is nothing to narrow.
+    """
+    manifest, path = manifest_of(folder, version), folder / bundle.MODEL
+    with np.load(folder / weights.FILE, allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    if max(int(np.abs(codes).max()) for codes in weights.unpack(folder / weights.FILE).values()) <= LEVELS:
+        raise ValueError(f"The weights of {folder} are within {LEVELS} already.")
+    halved = {name: array / np.float16(2) for name, array in arrays.items() if name.endswith(".scales")}
+    graph = onnx.load(path, load_external_data=False)
+    for scale in _column_scales(graph.graph):
+        scale.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(scale) * np.float32(2), scale.name))
+    onnx.save(graph, path)
+    np.savez_compressed(folder / weights.FILE, **arrays | halved)
+    bundling.state(folder, manifest)
+    cases = bundling.golden(Classifier(bundle.load(folder)))
+    (folder / bundle.GOLDEN).write_text(json.dumps({"cases": cases}, indent=1))
+    return written(folder, manifest)
+
+
+def _column_scales(graph: onnx.GraphProto) -> list[onnx.TensorProto]:
+    """The scales per output of all integer weights: what an input's scale is multiplied by (vit_graph.linear)."""
+    inputs = {node.output[1] for node in graph.node if node.op_type == "DynamicQuantizeLinear"}
+    products = [node for node in graph.node if node.op_type == "Mul" and node.input[0] in inputs]
+    constants = {each.name: each for each in graph.initializer}
+    return [constants[name] for name in {node.input[1] for node in products}]
 
 
 def measured_range(folder: Path, pictures: Iterable[Path], version: str | None = None) -> Bundle:

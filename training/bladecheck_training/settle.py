@@ -1,7 +1,7 @@
 """The knife score of a finished bundle under another rule for its looks: calibration, thresholds and measures anew.
 
 Nothing is trained: the graph stays. What does not depend on the knife score (kinds, other weapons, the map) stays in
-the manifest as it was measured when the bundle was made, cross-validated where it was.
+the manifest as it was measured on police pictures when the bundle was made, cross-validated where it was.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from bladecheck_training.manifest import Row
 from bladecheck_training.scored import Logits, Scored
 
 OTHERWISE = ("kinds", "gun", "other_weapon")
-"""These are measures of heads that were cross-validated and are no longer at hand."""
+"""On police pictures these measure heads that were cross-validated and are no longer at hand."""
 
 
 def settle(folder: Path, rows: Sequence[Row], config: Config, looks: Mapping[str, Logits]) -> Bundle:
@@ -59,7 +59,7 @@ def settle(folder: Path, rows: Sequence[Row], config: Config, looks: Mapping[str
     sets |= {"unseen": sets["police"]}  # other heads, but the same knife score
     fresh = tables.measure(sets, after, kept=True) | tables.sliced(sets, after, kept=True)
     found["metrics"] = {
-        title: fresh[title] | {key: old[key] for key in OTHERWISE if key in old} if title in fresh else old
+        title: fresh.get(title, old) | ({} if title.startswith("dev") else {k: old[k] for k in OTHERWISE if k in old})
         for title, old in found["metrics"].items()
     }
     found["thresholds"]["chosen_for"] = bundling.chosen_for(config.targets)

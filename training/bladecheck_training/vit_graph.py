@@ -4,6 +4,9 @@ Integer mode: weights are stored in 5 or 6 bits with a scale per group (bladeche
 the bundle is loaded; onnxruntime then runs fast integer products. Activations are quantised on the fly: per tensor
 after smoothing (SmoothQuant: Xiao et al. 2023, arXiv 2211.10438), except before the second MLP layer, where single
 tokens are a hundred times larger than the rest: there each token has its own scale.
+
+Weights take seven of the eight bits, so that the sum of two products with uint8 activations fits 16 bits: processors
+without VNNI add pairs in 16 bits and cut off what does not fit (vpmaddubsw), and would answer otherwise than the rest.
 """
 
 from __future__ import annotations
@@ -19,6 +22,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from bladecheck.core import weights
 from bladecheck_training.gptq import Compact
+
+LEVELS = 64
+"""The largest int8 weight: 255 * 64 twice is 32,640, and 16 bits end at 32,767."""
 
 Array = npt.NDArray[Any]
 OPSET, IR = 21, 10
@@ -129,9 +135,9 @@ def _integer_weight(graph: Graph, layer: Layer) -> tuple[str, str]:
     """Names of the int8 weight [in, out] and of its float32 scale per output."""
     source = layer.compact.dequantise().numpy() if layer.compact else layer.weight
     smooth = np.ones(len(source), np.float32) if layer.smooth is None else layer.smooth.astype(np.float32)
-    scale = np.maximum(np.abs(source * smooth[:, None]).max(0), 1e-8).astype(np.float32) / 127
+    scale = np.maximum(np.abs(source * smooth[:, None]).max(0), 1e-8).astype(np.float32) / LEVELS
     if layer.compact is None:
-        codes = np.clip(np.round(source * smooth[:, None] / scale), -127, 127).astype(np.int8)
+        codes = np.clip(np.round(source * smooth[:, None] / scale), -LEVELS, LEVELS).astype(np.int8)
         return graph.constant(codes), graph.constant(scale)
     return graph.packed(layer.compact, smooth, scale), graph.constant(scale)
 

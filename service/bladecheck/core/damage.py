@@ -7,6 +7,7 @@ or a download lost become grey, garbled or shifted rows. Each test here is one t
 - JPEG: what libjpeg warns of, which Pillow does not pass on.
 - WebP, AVIF, HEIC: the decoder must need the last bytes of the coded data. One that lost its place in damaged data is
   done before it reaches them. Whether it needs them shows by changing them: the picture must change, too (or fail).
+  HEIC: nor must it need what lies behind them, as one that lost its place may. Each tile is looked at alone.
 - PNG: all checksums, also those that a decoder has no need to read. TIFF: those of deflated strips, and JPEG strips.
 
 Layouts: ITU T.81 annex B and F, RFC 9649, ISO/IEC 14496-12 and 23008-12, ITU H.265 7.4.2, PNG 5.3, GIF89a, TIFF 6.0.
@@ -18,7 +19,7 @@ import io
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import simplejpeg
 from PIL import AvifImagePlugin, Image, WebPImagePlugin
@@ -40,6 +41,10 @@ END_OF_VP8L = 4
 """The same of lossless WebP, which is read bit by bit up to its last pixel: a byte, and three that a writer may add."""
 HEVC_LEAST = 8192
 """Smaller HEVC data may end with what is outside the picture: its blocks are larger, and its files end with padding."""
+BEYOND = b"\x55" * 256
+"""What a decoder that is still in its place never reads, behind the end of HEVC data."""
+Boxes = dict[bytes, tuple[int, int]]
+"""Boxes of an ISO base media file by name: begin and end of their content."""
 # Frames of an animation that are decoded once more: each costs a decoding.
 MOST_FRAMES = 16
 # Values of TIFF's tag Compression: Adobe's deflate and the older one.
@@ -61,7 +66,7 @@ def suspected(data: bytes, kind: str, image: Image.Image) -> bool:
         return test is not None and test(data, image)
     except (
         struct.error,
-        IndexError,
+        LookupError,
         OSError,
         SyntaxError,
         ValueError,
@@ -152,7 +157,7 @@ def _riff_chunks(data: bytes, position: int = 12, end: int | None = None) -> Ite
 
 
 def _avif(data: bytes, image: Image.Image) -> bool:
-    items = _coded_items(data, "AVIF")
+    items = _coded_items(data, "AVIF").values()
     if any(HOLE in data[start : start + size] for extents in items for start, size in extents):
         return True
 
@@ -165,33 +170,104 @@ def _avif(data: bytes, image: Image.Image) -> bool:
 
 
 def _heif(data: bytes, image: Image.Image) -> bool:
-    """HEVC: units must fill the item, and no unit may hold what announces the next one."""
-    items = _coded_items(data, "HEIF")
-    if any(not _is_units(b"".join(data[a : a + size] for a, size in extents)) for extents in items):
+    """HEVC: units must fill each item, and no unit may hold what announces the next one; tiles end where they end."""
+    tiles = _coded_items(data, "HEIF")
+    if any(not _is_units(b"".join(data[a : a + size] for a, size in extents)) for extents in tiles.values()):
         return True
+    meta = _meta(data) if tiles else {}
+    primary = _primary(data, meta) if tiles else 0
+    parts = [number for number in _parts(data, meta, primary) if number in tiles]
+    whole = image.tobytes() if parts == [primary] else None
+    return not all(_tile_is_whole(data, meta, number, tiles[number], whole) for number in parts)
 
-    def decode(changed: bytes) -> Image.Image:
+
+def _tile_is_whole(data: bytes, meta: Boxes, number: int, extents: list[tuple[int, int]], whole: bytes | None) -> bool:
+    """Whether one tile, decoded alone, needs its last bytes and none beyond. Its pixels, if not given, are decoded.
+
+    Alone, since what of a tile lies outside the picture would hide its end.
+    """
+    (start, size), *more = extents
+    if more:
+        return True  # in pieces: not tested
+    alone = _with_primary(data, meta, number)
+
+    def decode(coded: bytes) -> Image.Image:
         import pi_heif
 
-        return pi_heif.open_heif(io.BytesIO(changed), convert_hdr_to_8bit=True).to_pillow()  # type: ignore[no-any-return]
+        file = io.BytesIO(alone[:start] + coded + alone[start + size :])
+        return pi_heif.open_heif(file, convert_hdr_to_8bit=True).to_pillow()  # type: ignore[no-any-return]
 
-    return not _needs_last_item(data, items, decode, image, HEVC_LEAST)
+    coded = alone[start : start + size]
+    try:
+        pixels = decode(coded).tobytes() if whole is None else whole
+    except (OSError, RuntimeError, ValueError):
+        return True  # a tile that can't be decoded alone, though the picture can: not tested
+    if size >= HEVC_LEAST and not _needs_its_end(coded, decode, pixels):
+        return False
+    alone = _with_length(alone, meta, number, size + len(BEYOND))
+    return not _changes(_last_unit_extended(coded), decode, pixels)
+
+
+def _last_unit_extended(coded: bytes) -> bytes:
+    """HEVC in units with more behind what its last unit holds: a decoder that lost its place may go on to read it."""
+    last = position = 0
+    while position + 4 <= len(coded):
+        last = position
+        position += 4 + int.from_bytes(coded[position : position + 4], "big")
+    length = len(coded) - last - 4 + len(BEYOND)
+    return coded[:last] + length.to_bytes(4, "big") + coded[last + 4 :] + BEYOND
+
+
+def _with_length(data: bytes, meta: Boxes, number: int, length: int) -> bytes:
+    """The file with another length of an item that lies in one piece."""
+    changed = bytearray(data)
+    for item, _, end, width in _item_places(data, meta[b"iloc"][0]):
+        if item == number:
+            changed[end - width : end] = length.to_bytes(width, "big")
+    return bytes(changed)
+
+
+def _primary(data: bytes, meta: Boxes) -> int:
+    """The number of the item that is the picture."""
+    begin, _ = meta[b"pitm"]
+    return int.from_bytes(data[begin + 4 : begin + (8 if data[begin] else 6)], "big")
+
+
+def _parts(data: bytes, meta: Boxes, primary: int) -> list[int]:
+    """The items that the picture is made of: its tiles, or itself."""
+    if b"iref" not in meta:
+        return [primary]
+    begin, end = meta[b"iref"]
+    form, step = (">I", 4) if data[begin] else (">H", 2)
+    for name, start, stop in _boxes(data, begin + 4, end):
+        if name == b"dimg" and struct.unpack_from(form, data, start)[0] == primary:
+            return [struct.unpack_from(form, data, at)[0] for at in range(start + step + 2, stop, step)]
+    return [primary]
+
+
+def _with_primary(data: bytes, meta: Boxes, number: int) -> bytes:
+    """The file with another item as its picture, to be decoded alone."""
+    changed = bytearray(data)
+    begin, _ = meta[b"pitm"]
+    width = 4 if data[begin] else 2
+    changed[begin + 4 : begin + 4 + width] = number.to_bytes(width, "big")
+    for item, flags, _ in _item_types(data, *meta[b"iinf"]):
+        if item == number:
+            changed[flags] &= 0xFE  # "hidden"
+    return bytes(changed)
 
 
 def _needs_last_item(
     data: bytes,
-    items: list[list[tuple[int, int]]],
+    items: Collection[list[tuple[int, int]]],
     decode: Callable[[bytes], Image.Image],
     image: Image.Image,
-    least: int = 0,
 ) -> bool:
     """`_needs_its_end` of the largest item that lies in one piece: the picture itself, not its thumbnail or alpha."""
     whole = [extents[0] for extents in items if len(extents) == 1]
     if not whole or len(whole) != len(items):
         return True  # in pieces: not tested
     start, size = max(whole, key=lambda extent: extent[1])
-    if size < least:
-        return True
     before, after = data[:start], data[start + size :]
     return _needs_its_end(data[start : start + size], lambda coded: decode(before + coded + after), image.tobytes())
 
@@ -222,31 +298,40 @@ def _boxes(data: bytes, position: int, end: int) -> Iterator[tuple[bytes, int, i
         position = stop
 
 
-def _coded_items(data: bytes, kind: str) -> list[list[tuple[int, int]]]:
-    """Where every item lies that holds coded pixels (not Exif, XMP or the like): its extents, begin and size."""
-    found: dict[bytes, tuple[int, int]] = {}
+def _meta(data: bytes) -> Boxes:
+    """The boxes of the file's `meta`: begin and end of their content."""
+    found: Boxes = {}
     for name, begin, end in _boxes(data, 0, len(data)):
         if name == b"meta":
             found |= {inner: (start, stop) for inner, start, stop in _boxes(data, begin + 4, end)}
-    if b"iinf" not in found or b"iloc" not in found:
-        return []  # an image sequence keeps its pictures in tracks
-    wanted = {number for number, item in _item_types(data, *found[b"iinf"]) if IMAGE_ITEMS.get(item) == kind}
-    places = _item_places(data, found[b"iloc"][0])
-    return [extents for number, extents in places if number in wanted]
+    return found
 
 
-def _item_types(data: bytes, begin: int, end: int) -> Iterator[tuple[int, bytes]]:
+def _coded_items(data: bytes, kind: str) -> dict[int, list[tuple[int, int]]]:
+    """Items that hold coded pixels (not Exif, XMP or the like): number, and begin and size of each extent."""
+    meta = _meta(data)
+    if b"iinf" not in meta or b"iloc" not in meta:
+        return {}  # an image sequence keeps its pictures in tracks
+    wanted = {number for number, _, item in _item_types(data, *meta[b"iinf"]) if IMAGE_ITEMS.get(item) == kind}
+    return {number: extents for number, extents, *_ in _item_places(data, meta[b"iloc"][0]) if number in wanted}
+
+
+def _item_types(data: bytes, begin: int, end: int) -> Iterator[tuple[int, int, bytes]]:
+    """Number of each item, where the last byte of its flags lies, and its type."""
     begin += 6 if data[begin] == 0 else 8
     for name, start, _ in _boxes(data, begin, end):
         if name == b"infe" and data[start] in (2, 3):
             wide = data[start] == 3
             (number,) = struct.unpack_from(">I" if wide else ">H", data, start + 4)
             at = start + 4 + (4 if wide else 2) + 2
-            yield number, data[at : at + 4]
+            yield number, start + 3, data[at : at + 4]
 
 
-def _item_places(data: bytes, position: int) -> Iterator[tuple[int, list[tuple[int, int]]]]:
-    """Item number and its extents (offset in the file, length); items that lie elsewhere are left out."""
+def _item_places(data: bytes, position: int) -> Iterator[tuple[int, list[tuple[int, int]], int, int]]:
+    """Item number and its extents (offset in the file, length); where the last length is written ends, and its width.
+
+    Items that lie elsewhere are left out.
+    """
     version, sizes = data[position], struct.unpack_from(">H", data, position + 4)[0]
     offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
     index_size = sizes & 15 if version else 0
@@ -270,7 +355,7 @@ def _item_places(data: bytes, position: int) -> Iterator[tuple[int, list[tuple[i
             start, length = number(offset_size), number(length_size)
             extents.append((base + start, length))
         if method == 0 and all(length for _, length in extents):
-            yield item, extents
+            yield item, extents, position, length_size
 
 
 def _png(data: bytes, image: Image.Image) -> bool:

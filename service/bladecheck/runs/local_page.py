@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from bladecheck.core import images
-from bladecheck.errors import BladecheckError
+from bladecheck.errors import BladecheckError, RunError
 from bladecheck.file_formats import HEAD_BYTES, picture_kind
 
 HOST = "127.0.0.1"
@@ -78,9 +78,20 @@ class LocalPage:
         post: Mapping[str, Callable[[str, Query], Reply]],
         port: int = 0,
     ) -> None:
+        """Take the port; `serve` answers.
+
+        Raises:
+            RunError: the port is taken, or not for this user.
+        """
         self.key = secrets.token_urlsafe(16)
         self._files, self._get, self._post = files, get, post
-        self._server = ThreadingHTTPServer((HOST, port), _handler(self))
+        try:
+            self._server = ThreadingHTTPServer((HOST, port), _handler(self))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise RunError(
+                f"Can't open a page at {HOST} port {port}: {reason}. Choose another --port, or none for a free one."
+            ) from error
         self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from bladecheck.cli import main
 from bladecheck.core.images import PictureLimits
-from bladecheck.core.record import fingerprint, new_key
+from bladecheck.core.record import SCHEMA, fingerprint, finished, new_key
 from bladecheck.web.pages.previews import thumbnail
-from serving import COMMAND, environment
+from web.pages.fetching import fetch
 
 Serve = Callable[..., AbstractContextManager[str]]
 WHY = "The public can help to find its owner."
@@ -90,14 +92,23 @@ def test_only_who_is_listed_may_approve(page: Page, serve: Serve, pictures: dict
         expect(page.locator(".bc-record")).to_contain_text("Bea Example, head of news")
 
 
-def verify(*arguments: object) -> tuple[int, str]:
-    command = [*COMMAND[:-1], "record", "verify", *map(str, arguments)]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60)
-    return done.returncode, done.stdout + done.stderr
+def verify(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
+    """Exit code and words of `bladecheck record verify`, in this process: starting one takes longer than verifying."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["bladecheck", "record", "verify", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+    shown = capsys.readouterr()
+    return int(stopped.value.code or 0), shown.out + shown.err
 
 
 def test_a_record_is_handed_over_approved_and_verified(
-    browser: Browser, page: Page, serve: Serve, pictures: dict[str, Path], tmp_path: Path
+    browser: Browser,
+    page: Page,
+    serve: Serve,
+    pictures: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     key, handed, altered, approved, copy = (
         tmp_path / name for name in ("key", "handed", "altered", "approved", "copy")
@@ -121,18 +132,18 @@ def test_a_record_is_handed_over_approved_and_verified(
     made = json.loads(approved.read_text())
     assert (made["decided_by"]["name"], made["approved_by"]["name"]) == ("Bea Example", "Ann Example")
     assert made["handed_over"]["fingerprint"] == json.loads(handed.read_text())["fingerprint"]
-    code, said = verify(approved, pictures["hold"], copy, "--key", key)
+    code, said = verify(capsys, approved, pictures["hold"], copy, "--key", key)
     assert code == 0, said
     for part in ("unaltered", "signature is valid", f"{copy}: the copy of hold.png", "the picture hold.png"):
         assert part in said
-    assert verify(approved, pictures["clear"])[0] == 2
-    assert verify(altered)[0] == 2
+    assert verify(capsys, approved, pictures["clear"])[0] == 2
+    assert verify(capsys, altered)[0] == 2
     made["approved_by"]["name"] = "Eve Example"
     altered.write_text(json.dumps({**made, "fingerprint": fingerprint(made)}))
-    assert verify(altered)[0] == 0, "a new fingerprint alone looks fine"
-    code, said = verify(altered, "--key", key)
+    assert verify(capsys, altered)[0] == 0, "a new fingerprint alone looks fine"
+    code, said = verify(capsys, altered, "--key", key)
     assert (code, "WRONG" in said) == (2, True)
-    assert "bad_record" in verify(pictures["hold"])[1]
+    assert "bad_record" in verify(capsys, pictures["hold"])[1]
 
 
 def approve(browser: Browser, site: str, altered: Path, handed: Path, approved: Path) -> None:
@@ -153,6 +164,15 @@ def approve(browser: Browser, site: str, altered: Path, handed: Path, approved: 
     page.get_by_role("button", name="Approve").click()
     approved.write_bytes(download(page, "Download as data (JSON)"))
     context.close()
+
+
+@pytest.mark.parametrize("pictures_of", [[], [{}], [{"result": []}], ["hold.png"]], ids=str)
+@pytest.mark.parametrize("path", ["/record/open", "/record/approved"])
+def test_a_record_that_lacks_something_is_refused(site: str, path: str, pictures_of: list[object]) -> None:
+    made = finished({"schema": SCHEMA, "state": "waiting for approval", "pictures": pictures_of}, None)
+    status, _, body = fetch(f"{site}{path}", accept="text/html", files=[("r.json", json.dumps(made).encode())])
+    assert status == 400
+    assert "This record is incomplete." in body.decode()
 
 
 def handed_over(page: Page, site: str, picture: Path, folder: Path) -> tuple[Path, Path]:

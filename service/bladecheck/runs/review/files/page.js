@@ -32,7 +32,7 @@ function show(found) {
   const left = found.minutes === null || !found.row ? "" : `, about ${Math.max(1, found.minutes)} min`;
   at("progress").textContent = found.row
     ? `${found.done.toLocaleString("en")} of ${found.total.toLocaleString("en")}${left}`
-    : `All ${found.total.toLocaleString("en")} are labelled. You can close this page.`;
+    : `All ${found.total.toLocaleString("en")} are labelled. You can close this page; next: bladecheck estimate.`;
   at("bar").max = found.total;
   at("bar").value = found.done;
   const both = found.answers || [];
