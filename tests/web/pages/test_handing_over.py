@@ -13,8 +13,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from bladecheck.cli import main
 from bladecheck.core.images import PictureLimits
-from bladecheck.core.record import fingerprint, new_key
+from bladecheck.core.record import SCHEMA, fingerprint, finished, new_key
 from bladecheck.web.pages.previews import thumbnail
+from web.pages.fetching import fetch
 
 Serve = Callable[..., AbstractContextManager[str]]
 WHY = "The public can help to find its owner."
@@ -163,6 +164,15 @@ def approve(browser: Browser, site: str, altered: Path, handed: Path, approved: 
     page.get_by_role("button", name="Approve").click()
     approved.write_bytes(download(page, "Download as data (JSON)"))
     context.close()
+
+
+@pytest.mark.parametrize("pictures_of", [[], [{}], [{"result": []}], ["hold.png"]], ids=str)
+@pytest.mark.parametrize("path", ["/record/open", "/record/approved"])
+def test_a_record_that_lacks_something_is_refused(site: str, path: str, pictures_of: list[object]) -> None:
+    made = finished({"schema": SCHEMA, "state": "waiting for approval", "pictures": pictures_of}, None)
+    status, _, body = fetch(f"{site}{path}", accept="text/html", files=[("r.json", json.dumps(made).encode())])
+    assert status == 400
+    assert "This record is incomplete." in body.decode()
 
 
 def handed_over(page: Page, site: str, picture: Path, folder: Path) -> tuple[Path, Path]:

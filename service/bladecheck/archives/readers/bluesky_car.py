@@ -57,7 +57,7 @@ def _decoded(source: Source, name: str) -> tuple[list[bytes], Mapping[bytes, obj
     data = source.open(name, source.limits.data_bytes)
     try:
         header, blocks = libipld.decode_car(data)
-    except Exception as error:  # a Rust extension: its errors, panics among them, have no common base
+    except ValueError as error:
         raise ArchiveError(f"{name} is not a whole CAR file: {error}") from error
     roots = [root for root in list_of(dig(header, "roots")) if isinstance(root, bytes)]
     changed = set(_changed(data))

@@ -122,7 +122,7 @@ class Batches:
         try:
             for task in islice(self._tasks, self._size):
                 entries.append(Entry(task))
-        except BaseException as error:
+        except BaseException as error:  # raised by who holds the queue, once what is under way has ended
             self.error = error
         self._more = len(entries) == self._size and self.error is None
         return Batch(entries) if entries else None

@@ -30,7 +30,7 @@ def unordered(work: Callable[[Given], Made], given: Iterable[Given], workers: in
                 except StopIteration:
                     more = False
                     break
-                except BaseException as caught:
+                except BaseException as caught:  # raised below, once what is under way has ended
                     error, more = caught, False
                     break
                 pool.submit(work, item).add_done_callback(finished.put)

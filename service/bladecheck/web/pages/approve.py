@@ -61,9 +61,9 @@ async def opened(request: Request) -> HTMLResponse:
         waiting = await _read(request)
     except BrokenSeal as error:
         return refused(request, str(error))
-    except (RecordError, KeyError, TypeError) as error:
-        said = error.detail if isinstance(error, RecordError) else "This record is incomplete."
-        return respond(request, "record_open.html", status=400, here="/record/open", errors=[PageProblem(said, "file")])
+    except RecordError as error:
+        problem = PageProblem(error.detail, "file")
+        return respond(request, "record_open.html", status=400, here="/record/open", errors=[problem])
     nothing = waiting.came_back and not waiting.files
     return _form(request, waiting, [PageProblem("Choose the files that came with the record", "picture")] * nothing)
 
@@ -90,7 +90,7 @@ async def _read(request: Request) -> Waiting:
 
     Raises:
         BrokenSeal: if something in it was changed on the way.
-        RecordError, KeyError, TypeError: if the record is none, was altered, or does not wait for approval.
+        RecordError: if the record is none, is incomplete, was altered, or does not wait for approval.
     """
     async with uploads.form(request, max_files=1 + SHOWN_AT_MOST, max_fields=FIELDS_AT_MOST) as form:
         part = form.get("file")
@@ -118,12 +118,17 @@ def _handed_over(request: Request, data: bytes) -> dict[str, Any]:
     """The record in these bytes.
 
     Raises:
-        RecordError, KeyError, TypeError: if it is none, was altered, or does not wait for approval.
+        RecordError: if it is none, is incomplete, was altered, or does not wait for approval.
     """
     handed = record.read(data)
     found = record.verify(handed, key=request.app.state.site.record_key)
     if not found.good:
         raise RecordError("This record was altered since it was made: do not approve it. Ask for it again.")
+    try:
+        shown(handed)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        # Anyone can work out the fingerprint of a record that lacks something.
+        raise RecordError("This record is incomplete. Ask for it again.") from error
     if handed["state"] != approval.WAITING:
         raise RecordError(f"This record is not waiting for approval: it says {handed['state']!r}.")
     return handed

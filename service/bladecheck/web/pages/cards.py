@@ -178,7 +178,7 @@ async def _attempt(work: Coroutine[Any, Any, T]) -> T | None:
         return await work
     except BladecheckError as error:
         logger.warning("an answer lacks its preview or copy", extra={"code": error.code})
-    except Exception:
+    except Exception:  # whatever it is, it is in the log, with its traceback
         logger.exception("an answer lacks its preview or copy", extra={"code": "internal"})
     return None
 
