@@ -19,7 +19,7 @@ class Model(Shape):
     sha256: str = Field(description="Identity of the whole bundle.")
 
 
-class Policy(Shape):
+class PolicyUsed(Shape):
     """Which policy was applied."""
 
     name: str
@@ -101,7 +101,7 @@ class Judged(Shape):
     image: Image
     video: Video | None = Field(default=None, description="Only of videos.")
     model: Model
-    policy: Policy
+    policy: PolicyUsed
     evidence: Evidence | None = Field(default=None, description="Only with ?evidence=map.")
 
 
@@ -114,14 +114,14 @@ class Failed(Shape):
     error: Failure
     image: FailedImage
     model: Model
-    policy: Policy
+    policy: PolicyUsed
 
 
 class Answer(Shape):
     """One result per picture, in the order they were sent."""
 
     model: Model
-    policy: Policy
+    policy: PolicyUsed
     results: list[Judged | Failed]
 
 
@@ -139,7 +139,7 @@ class ModelCard(Shape):
     sha256: str
     summary: str
     limits: list[str]
-    policy: Policy
+    policy: PolicyUsed
     videos: bool = Field(description="Frames of videos are looked at here.")
     card: dict[str, Any] = Field(description="The whole bundle.json.")
 

@@ -23,7 +23,7 @@ from bladecheck.errors import PictureError, RunError
 from bladecheck.machine import processor
 from bladecheck.runs.engines import Claims, Failure, Outcome, Task, batches, crew, fetch_bytes
 from bladecheck.runs.engines.batches import Batch, Batches, Entry
-from bladecheck.runs.engines.crew import Answer, Crew, Joined, Lost, Member
+from bladecheck.runs.engines.crew import Crew, Done, Joined, Lost, Member
 from bladecheck.runs.engines.worker import BATCH_BYTES, Hello, Judged, Read, Setup, Sight, Source
 from bladecheck.runs.provenance import versions
 
@@ -211,7 +211,7 @@ class RayEngine:
             return entry.task.handle
         return fetch_bytes(entry.task.read)
 
-    def _hear(self, news: Answer | Joined | Lost, work: Batches, claims: Claims) -> Iterator[Outcome]:
+    def _hear(self, news: Done | Joined | Lost, work: Batches, claims: Claims) -> Iterator[Outcome]:
         if isinstance(news, Joined):
             self._greet(news.hello)
         elif isinstance(news, Lost):
@@ -224,7 +224,7 @@ class RayEngine:
         else:
             yield from self._claimed(news, work, claims)
 
-    def _claimed(self, news: Answer, work: Batches, claims: Claims) -> Iterator[Outcome]:
+    def _claimed(self, news: Done, work: Batches, claims: Claims) -> Iterator[Outcome]:
         """The pictures of a batch that are to be judged are those whose hash it claims now, or did before."""
         batch, reads = news.call.batch, news.value
         work.give_back(batch.entries[len(reads) :], batch.blame)
@@ -251,7 +251,7 @@ class RayEngine:
         entry.claim, entry.size = read.sha256, read.size
         return True
 
-    def _judged(self, news: Answer) -> Iterator[Outcome]:
+    def _judged(self, news: Done) -> Iterator[Outcome]:
         judged: list[Judged] = news.value
         for entry, (result, pdq) in zip(news.call.batch.entries, judged, strict=True):
             yield Outcome(entry.task, _hex(entry), entry.size, result, pdq)

@@ -67,7 +67,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Done:
     """What a call gave."""
 
     member: Member
@@ -139,7 +139,7 @@ class Crew:
         """Have a batch judged that was read."""
         member.calls[member.actor.judge.remote(call.number, wanted)] = Call(call.number, call.batch, judging=True)
 
-    def answers(self, seconds: float) -> Iterator[Answer | Joined | Lost]:
+    def answers(self, seconds: float) -> Iterator[Done | Joined | Lost]:
         """What has come in; waits for so many seconds at most if nothing has.
 
         Raises:
@@ -162,7 +162,7 @@ class Crew:
             self._end(member)
         self._members.clear()
 
-    def _answer(self, member: Member, ref: Any) -> Answer | Joined | Lost:
+    def _answer(self, member: Member, ref: Any) -> Done | Joined | Lost:
         try:
             value = self._ray.get(ref)
         except self._ray.exceptions.RayActorError as error:
@@ -170,7 +170,7 @@ class Crew:
         except self._ray.exceptions.RayTaskError as error:
             raise _told(error) from error
         if ref in member.calls:
-            return Answer(member, member.calls.pop(ref), value)
+            return Done(member, member.calls.pop(ref), value)
         (member.hello, member.node), self._false_starts = value, 0
         return Joined(member, value[0])
 
